@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs the Debian 12 packages that Holdfast builds, tests and runs with.
+#
+# Idempotent: asks dpkg first, and touches the network only if something is missing.
+set -euo pipefail
+
+packages=(
+  # Build: compiler, Bazel and the rule sets that WORKSPACE refers to.
+  g++ python3 bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib
+  # Libraries. LLVM's static archives need the last four to link.
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev libuv1-dev
+  prometheus-cpp-dev libgtest-dev libgmock-dev pkg-config
+  llvm-19-dev libzstd-dev libz3-dev libxml2-dev zlib1g-dev
+  # Run time: clang-19 turns C benchmarks into bitcode.
+  clang-19
+  # Tests: style checks, sanitizer runtimes, promtool, curl for /metrics.
+  clang-format clang-tidy libclang-rt-14-dev clang-14 prometheus curl procps
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null || true)
+  [[ $status == ii* ]] || missing+=("$package")
+done
+if ((${#missing[@]} == 0)); then
+  exit 0
+fi
+
+sudo=()
+if ((EUID != 0)); then
+  sudo=(sudo)
+fi
+echo "Installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get update -q
+"${sudo[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}"
