@@ -1,0 +1,36 @@
+#include "common/worker_answer.h"
+
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+
+namespace holdfast {
+namespace {
+
+// "3" or "3 clean".
+constexpr absl::string_view kCleanSuffix = " clean";
+
+}  // namespace
+
+void AddToTrailers(const WorkerAnswer& answer, grpc::ServerContext* context) {
+  std::string value = absl::StrCat(answer.actions_applied, answer.clean ? kCleanSuffix : "");
+  context->AddTrailingMetadata(kWorkerAnswerKey, value);
+}
+
+absl::optional<WorkerAnswer> FromTrailers(const grpc::ClientContext& context) {
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto found = trailers.find(kWorkerAnswerKey);
+  if (found == trailers.end()) return absl::nullopt;
+  absl::string_view text(found->second.data(), found->second.size());
+  WorkerAnswer answer;
+  answer.clean = absl::ConsumeSuffix(&text, kCleanSuffix);
+  if (!absl::SimpleAtoi(text, &answer.actions_applied) || answer.actions_applied < 0) {
+    return absl::nullopt;
+  }
+  return answer;
+}
+
+}  // namespace holdfast

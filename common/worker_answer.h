@@ -1,0 +1,34 @@
+// What a worker says about its session with each answer, in trailing metadata: the reply itself is
+// passed on to the client unread.
+#ifndef HOLDFAST_COMMON_WORKER_ANSWER_H_
+#define HOLDFAST_COMMON_WORKER_ANSWER_H_
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/server_context.h>
+
+#include <cstdint>
+
+#include "absl/types/optional.h"
+
+namespace holdfast {
+
+struct WorkerAnswer {
+  // How many actions of the step the session has applied, from the first on.
+  int64_t actions_applied = 0;
+  // Whether the session's state is exactly what these actions make of it. False after an error that
+  // may have left traces: the session must then be built anew.
+  bool clean = false;
+};
+
+// The metadata key. Its presence also marks the status as the session's own: a status without it
+// was made by gRPC, and the worker is not to be trusted any more.
+inline constexpr char kWorkerAnswerKey[] = "holdfast-answer";
+
+void AddToTrailers(const WorkerAnswer& answer, grpc::ServerContext* context);
+
+// nullopt: the answer does not come from a session, or its mark is unreadable.
+absl::optional<WorkerAnswer> FromTrailers(const grpc::ClientContext& context);
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_COMMON_WORKER_ANSWER_H_
