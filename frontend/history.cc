@@ -1,7 +1,5 @@
 #include "frontend/history.h"
 
-#include <atomic>
-
 #include "common/varint.h"
 
 namespace holdfast {
@@ -23,8 +21,16 @@ uint64_t TakeVarint(absl::string_view* bytes) {
 }  // namespace
 
 struct History::Node {
+  // Takes over the count of `bytes`, which a tail has held so far.
+  Node(NodeRef parent, std::string bytes, ByteCount* held_bytes)
+      : parent(std::move(parent)), bytes(std::move(bytes)), held_bytes(held_bytes) {}
+  ~Node() {
+    if (held_bytes != nullptr) held_bytes->fetch_sub(bytes.size(), std::memory_order_relaxed);
+  }
+
   NodeRef parent;
   const std::string bytes;
+  ByteCount* const held_bytes;
   std::atomic<int64_t> references{1};
 };
 
@@ -42,6 +48,8 @@ History::NodeRef::~NodeRef() {
 }
 
 History& History::operator=(History&& other) noexcept {
+  Hold(-static_cast<int64_t>(tail_.size()));
+  held_bytes_ = other.held_bytes_;
   shared_ = std::exchange(other.shared_, {});
   tail_ = std::exchange(other.tail_, {});
   action_count_ = std::exchange(other.action_count_, 0);
@@ -63,30 +71,21 @@ void History::Append(uint64_t header, absl::string_view bytes) {
   AppendVarint(bytes.size(), &tail_);
   tail_.append(bytes.data(), bytes.size());
   size_bytes_ += tail_.size() - before;
+  Hold(static_cast<int64_t>(tail_.size() - before));
   ++entry_count_;
 }
 
 History History::Fork() {
   if (!tail_.empty()) {
     tail_.shrink_to_fit();
-    shared_ = NodeRef(new Node{std::move(shared_), std::exchange(tail_, {})});
+    shared_ = NodeRef(new Node(std::move(shared_), std::exchange(tail_, {}), held_bytes_));
   }
-  History fork;
+  History fork(held_bytes_);
   fork.shared_ = shared_;
   fork.action_count_ = action_count_;
   fork.entry_count_ = entry_count_;
   fork.size_bytes_ = size_bytes_;
   return fork;
-}
-
-int64_t History::owned_bytes() const {
-  int64_t bytes = tail_.size();
-  for (const Node* node = shared_.get();
-       node != nullptr && node->references.load(std::memory_order_acquire) == 1;
-       node = node->parent.get()) {
-    bytes += node->bytes.size();
-  }
-  return bytes;
 }
 
 History::Reader::Reader(const History& history) : keep_alive_(history.shared_) {

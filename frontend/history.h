@@ -3,6 +3,7 @@
 #ifndef HOLDFAST_FRONTEND_HISTORY_H_
 #define HOLDFAST_FRONTEND_HISTORY_H_
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -29,8 +30,13 @@ class History {
   };
   class Reader;
 
+  // Counts the bytes of all histories that were made with it, shared ones once. Must outlive them.
+  using ByteCount = std::atomic<int64_t>;
+
   History() = default;
-  // Forking is the copy. What was moved from is empty.
+  explicit History(ByteCount* held_bytes) : held_bytes_(held_bytes) {}
+  ~History() { Hold(-static_cast<int64_t>(tail_.size())); }
+  // Forking is the copy, counted with the same counter. What was moved from is empty.
   History(History&& other) noexcept { *this = std::move(other); }
   History& operator=(History&& other) noexcept;
 
@@ -47,10 +53,6 @@ class History {
   int64_t entry_count() const { return entry_count_; }
   // Of all entries with their encoding, shared or not.
   int64_t size_bytes() const { return size_bytes_; }
-  // The part of size_bytes() that no other history (or reader) shares: what the end of this one
-  // frees. A momentary value while another thread uses a history that shares nodes. Walks the
-  // unshared nodes.
-  int64_t owned_bytes() const;
 
  private:
   struct Node;
@@ -77,7 +79,11 @@ class History {
   };
 
   void Append(uint64_t header, absl::string_view bytes);
+  void Hold(int64_t bytes) const {
+    if (held_bytes_ != nullptr) held_bytes_->fetch_add(bytes, std::memory_order_relaxed);
+  }
 
+  ByteCount* held_bytes_ = nullptr;
   NodeRef shared_;    // What came before the tail.
   std::string tail_;  // Entries, each: varint header, varint length, bytes.
   int64_t action_count_ = 0;

@@ -45,11 +45,11 @@ TEST(HistoryTest, Empty) {
   EXPECT_TRUE(Read(history).empty());
   EXPECT_TRUE(Read(history.Fork()).empty());
   EXPECT_EQ(history.size_bytes(), 0);
-  EXPECT_EQ(history.owned_bytes(), 0);
 }
 
 TEST(HistoryTest, KeepsOrderAndContent) {
-  History history;
+  History::ByteCount held{0};
+  History history(&held);
   history.AppendStep("abc", 3);
   history.AppendParameter("key");
   history.AppendStep("", 0);
@@ -61,7 +61,7 @@ TEST(HistoryTest, KeepsOrderAndContent) {
   EXPECT_EQ(history.action_count(), 1003);
   EXPECT_EQ(history.entry_count(), 4);
   EXPECT_GT(history.size_bytes(), 100006);
-  EXPECT_EQ(history.owned_bytes(), history.size_bytes());
+  EXPECT_EQ(held, history.size_bytes());
 }
 
 TEST(HistoryTest, ForksAreIndependent) {
@@ -79,23 +79,24 @@ TEST(HistoryTest, ForksAreIndependent) {
 }
 
 TEST(HistoryTest, AThousandForksShare) {
-  History origin;
+  History::ByteCount held{0};
+  History origin(&held);
   origin.AppendStep(std::string(1 << 20, 'x'), 1);
+  const int64_t origin_bytes = held;
   const int64_t before = AllocatedBytes();
   std::vector<History> forks;
   forks.reserve(1000);
   for (int i = 0; i < 1000; ++i) forks.push_back(origin.Fork());
   EXPECT_LT(AllocatedBytes() - before, 1000 * 200);
-  EXPECT_EQ(origin.owned_bytes(), 0);
+  EXPECT_EQ(held, origin_bytes);
   for (History& fork : forks) {
-    EXPECT_EQ(fork.owned_bytes(), 0);
     EXPECT_EQ(fork.size_bytes(), origin.size_bytes());
     fork.AppendStep("y", 1);
   }
-  EXPECT_EQ(forks.front().owned_bytes(), 3);
+  EXPECT_EQ(held, origin_bytes + 1000 * 3);
   forks.resize(1);
   origin = History();
-  EXPECT_EQ(forks.front().owned_bytes(), forks.front().size_bytes()) << "the last one owns it";
+  EXPECT_EQ(held, forks.front().size_bytes()) << "the last one holds it";
   EXPECT_EQ(Read(forks.front()).size(), 2);
 }
 
@@ -159,16 +160,18 @@ TEST(HistoryTest, MemoryPerStep) {
 
 TEST(HistoryTest, DeepChain) {
   constexpr int kForks = 100000;
-  auto history = std::make_unique<History>();
+  History::ByteCount held{0};
+  auto history = std::make_unique<History>(&held);
   for (int i = 0; i < kForks; ++i) {
     history->AppendStep("a", 1);
     *history = history->Fork();  // The origin ends: only its nodes remain.
   }
   EXPECT_EQ(Read(*history).size(), kForks);
-  EXPECT_EQ(history->owned_bytes(), history->size_bytes());
+  EXPECT_EQ(held, history->size_bytes());
   auto reader = std::make_unique<History::Reader>(*history);
   history.reset();
   reader.reset();  // Now the chain ends.
+  EXPECT_EQ(held, 0);
 }
 
 TEST(HistoryTest, ForkingWithoutATailAddsNothing) {
@@ -205,8 +208,9 @@ TEST(HistoryTest, AReaderOfAFreshForkStandsByItself) {
 
 TEST(HistoryTest, ForksLiveOnDifferentThreads) {
   constexpr int kThreads = 4;
+  History::ByteCount held{0};
   for (int round = 0; round < 20; ++round) {
-    History origin;
+    History origin(&held);
     for (int i = 0; i < 1000; ++i) {
       origin.AppendStep("a", 1);
       origin = origin.Fork();
@@ -219,12 +223,12 @@ TEST(HistoryTest, ForksLiveOnDifferentThreads) {
           history = history.Fork();
         }
         EXPECT_EQ(Read(history).size(), 1100);
-        EXPECT_LE(history.owned_bytes(), history.size_bytes());
         history = History();
       });
     }
     origin = History();
     for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(held, 0);
   }
 }
 

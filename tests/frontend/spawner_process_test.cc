@@ -39,7 +39,7 @@ class SpawnerProcessTest : public testing::Test {
         0);
     posix_spawn_file_actions_destroy(&actions);
     ControlChannel::Events events;
-    events.on_message = [this](absl::string_view bytes, std::vector<UniqueFd>, bool) {
+    events.on_message = [this](absl::string_view bytes, const std::vector<UniqueFd>&, bool) {
       auto message = DecodeControlMessage(bytes);
       EXPECT_TRUE(message.ok());
       if (auto* exited = std::get_if<ExitedMessage>(&*message)) exits_.push_back(*exited);

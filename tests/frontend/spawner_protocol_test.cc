@@ -58,10 +58,10 @@ TEST(SpawnerProtocol, RefusesWhatDoesNotFit) {
   SpawnMessage spawn = SampleSpawn();
   spawn.environment.push_back("BIG=" + std::string(kMaxControlMessageBytes - 300, 'x'));
   EXPECT_TRUE(EncodeControlMessage(spawn).ok());
-  spawn.environment.push_back(std::string(300, 'x'));
+  spawn.environment.emplace_back(300, 'x');
   EXPECT_EQ(EncodeControlMessage(spawn).status().code(), absl::StatusCode::kInvalidArgument);
   spawn = SampleSpawn();
-  spawn.arguments.push_back(std::string("a\0b", 3));
+  spawn.arguments.emplace_back("a\0b", 3);
   EXPECT_EQ(EncodeControlMessage(spawn).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
@@ -97,7 +97,8 @@ class ControlChannelTest : public testing::Test {
     auto sockets = MakeControlSockets();
     peer_ = std::move(sockets->second);
     ControlChannel::Events events;
-    events.on_message = [this](absl::string_view bytes, std::vector<UniqueFd> fds, bool lost) {
+    events.on_message = [this](absl::string_view bytes, const std::vector<UniqueFd>& fds,
+                               bool lost) {
       received_.emplace_back(bytes);
       fds_ += fds.size();
       lost_ = lost_ || lost;
@@ -133,7 +134,7 @@ TEST_F(ControlChannelTest, QueuesWhatTheSocketDoesNotTake) {
   // The other end, on the same loop.
   int next = 0;
   ControlChannel::Events events;
-  events.on_message = [&](absl::string_view bytes, std::vector<UniqueFd> fds, bool) {
+  events.on_message = [&](absl::string_view bytes, const std::vector<UniqueFd>& fds, bool) {
     EXPECT_EQ(bytes, std::to_string(next) + filler);
     EXPECT_EQ(fds.size(), 1u);
     if (++next == kMessages) loop_.Stop();
@@ -186,7 +187,7 @@ TEST_F(ControlChannelTest, SaysThatDescriptorsWereLost) {
   getrlimit(RLIMIT_NOFILE, &before);
   auto sockets = MakeControlSockets();
   ControlChannel::Events events;
-  events.on_message = [](absl::string_view, std::vector<UniqueFd>, bool) {};
+  events.on_message = [](absl::string_view, const std::vector<UniqueFd>&, bool) {};
   events.on_closed = [] {};
   auto other = ControlChannel::Create(loop_.uv(), std::move(peer_), std::move(events));
   std::vector<UniqueFd> fds;

@@ -1,0 +1,326 @@
+#include "frontend/compiler_service.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+#include "absl/strings/str_cat.h"
+#include "common/byte_buffer.h"
+#include "common/status.h"
+#include "frontend/log.h"
+#include "frontend/session_id.h"
+#include "frontend/step_request.h"
+
+namespace holdfast {
+namespace {
+
+using Raw = RawCompilerGymService;
+
+constexpr absl::string_view kCacheParameters = "service.benchmark_cache.";
+
+}  // namespace
+
+std::vector<std::string> RpcMethodNames() {
+  return {"GetVersion", "GetSpaces", "StartSession", "ForkSession",
+          "EndSession", "Step",      "AddBenchmark", "SendSessionParameter"};
+}
+
+std::vector<UnaryServer::Method> CompilerService::Methods(grpc::ServerCompletionQueue* queue) {
+  const auto bind = [&](const char* name, auto request,
+                        void (CompilerService::*handle)(const Call&)) {
+    return BindMethod<Raw>(name, &service_, queue, request,
+                           [this, handle](const Call& call) { (this->*handle)(call); });
+  };
+  return {
+      bind("GetVersion", &Raw::RequestGetVersion, &CompilerService::GetVersion),
+      bind("GetSpaces", &Raw::RequestGetSpaces, &CompilerService::GetSpaces),
+      bind("StartSession", &Raw::RequestStartSession, &CompilerService::StartSession),
+      bind("ForkSession", &Raw::RequestForkSession, &CompilerService::ForkSession),
+      bind("EndSession", &Raw::RequestEndSession, &CompilerService::EndSession),
+      bind("Step", &Raw::RequestStep, &CompilerService::Step),
+      bind("AddBenchmark", &Raw::RequestAddBenchmark, &CompilerService::AddBenchmark),
+      bind("SendSessionParameter", &Raw::RequestSendSessionParameter,
+           &CompilerService::SendSessionParameter),
+  };
+}
+
+void CompilerService::WithDescription(
+    const Call& call, absl::AnyInvocable<void(const DescribeReply& description)> use) {
+  if (const WorkerDescription::Described described = deps_.description->Get()) {
+    use(*described);
+    return;
+  }
+  deps_.description->Await([this, call, use = std::move(use)](
+                               absl::StatusOr<WorkerDescription::Described> described) mutable {
+    deps_.run_on_queue([call, use = std::move(use), described = std::move(described)]() mutable {
+      if (described.ok()) {
+        use(**described);
+      } else {
+        call->Finish(ToGrpcStatus(described.status()));
+      }
+    });
+  });
+}
+
+void CompilerService::GetVersion(const Call& call) {
+  WithDescription(call, [call](const DescribeReply& description) {
+    call->Finish(grpc::Status::OK, Serialize(description.version()));
+  });
+}
+
+void CompilerService::GetSpaces(const Call& call) {
+  WithDescription(call, [call](const DescribeReply& description) {
+    call->Finish(grpc::Status::OK, Serialize(description.spaces()));
+  });
+}
+
+void CompilerService::StartSession(const Call& call) {
+  compiler_gym::StartSessionRequest request;
+  absl::Status status = Parse(call->request(), &request);
+  if (status.ok() && request.benchmark().uri().empty()) {
+    status = absl::InvalidArgumentError("benchmark.uri is missing");
+  }
+  if (!status.ok()) {
+    call->Finish(ToGrpcStatus(status));
+    return;
+  }
+  WithDescription(call, [this, call, request = std::move(request)](
+                            const DescribeReply& description) {
+    StartDescribed(call, request, description);
+  });
+}
+
+void CompilerService::StartDescribed(const Call& call,
+                                     const compiler_gym::StartSessionRequest& request,
+                                     const DescribeReply& description) {
+  const auto& spaces = description.spaces();
+  absl::Status status =
+      CheckIndex("action_space", request.action_space(), spaces.action_space_list_size());
+  for (const int index : request.observation_space()) {
+    if (!status.ok()) break;
+    status = CheckIndex("observation_space", index, spaces.observation_space_list_size());
+  }
+  if (!status.ok()) {
+    call->Finish(ToGrpcStatus(status));
+    return;
+  }
+  const auto start = [this, call, request] {
+    auto benchmark = deps_.cache->Find(request.benchmark().uri());
+    if (benchmark == nullptr) {
+      call->Finish(ToGrpcStatus(absl::NotFoundError(
+          absl::StrCat("Benchmark not found: ", request.benchmark().uri()))));
+      return;
+    }
+    StartOn(call, request, std::move(benchmark));
+  };
+  if (!request.benchmark().has_program()) {
+    start();
+    return;
+  }
+  // A benchmark that brings its program need not have been added before.
+  AddToCache("benchmark", {request.benchmark()}, [call, start](const absl::Status& added) {
+    if (added.ok()) {
+      start();
+    } else {
+      call->Finish(ToGrpcStatus(added));
+    }
+  });
+}
+
+void CompilerService::StartOn(const Call& call, const compiler_gym::StartSessionRequest& request,
+                              std::shared_ptr<const compiler_gym::Benchmark> benchmark) {
+  auto session = std::make_shared<Session>(
+      RandomSessionId(), SessionOrigin{std::move(benchmark), request.action_space()},
+      deps_.environment);
+  const Session::Ticket ticket = session->Start(
+      request.observation_space(), call->deadline(),
+      [call, session, table = deps_.table](const grpc::Status& status,
+                                           const grpc::ByteBuffer& reply) {
+        if (status.ok()) table->Insert(session);
+        call->Finish(status, reply);
+      });
+  AbandonWith(call, session, ticket);
+}
+
+void CompilerService::ForkSession(const Call& call) {
+  compiler_gym::ForkSessionRequest request;
+  const absl::Status parsed = Parse(call->request(), &request);
+  if (!parsed.ok()) {
+    call->Finish(ToGrpcStatus(parsed));
+    return;
+  }
+  const std::shared_ptr<Session> session = FindSession(call, request.session_id());
+  if (session == nullptr) return;
+  const Session::Ticket ticket =
+      session->Fork(RandomSessionId(), call->deadline(),
+                    [call, table = deps_.table](const grpc::Status& status,
+                                                std::shared_ptr<Session> child) {
+                      if (!status.ok()) {
+                        call->Finish(status);
+                        return;
+                      }
+                      compiler_gym::ForkSessionReply reply;
+                      reply.set_session_id(child->id());
+                      table->Insert(std::move(child));
+                      call->Finish(status, Serialize(reply));
+                    });
+  AbandonWith(call, session, ticket);
+}
+
+void CompilerService::EndSession(const Call& call) {
+  compiler_gym::EndSessionRequest request;
+  const absl::Status parsed = Parse(call->request(), &request);
+  if (!parsed.ok()) {
+    call->Finish(ToGrpcStatus(parsed));
+    return;
+  }
+  int remaining = 0;
+  const std::shared_ptr<Session> session = deps_.table->Remove(request.session_id(), &remaining);
+  if (session != nullptr) session->End();
+  compiler_gym::EndSessionReply reply;
+  reply.set_remaining_sessions(remaining);
+  call->Finish(grpc::Status::OK, Serialize(reply));
+}
+
+void CompilerService::Step(const Call& call) {
+  absl::StatusOr<StepRequestView> view = ScanStepRequest(call->request());
+  if (!view.ok()) {
+    call->Finish(ToGrpcStatus(view.status()));
+    return;
+  }
+  const std::shared_ptr<Session> session = FindSession(call, view->session_id);
+  if (session == nullptr) return;
+  const absl::Status budget = CheckRecordBudget();
+  if (!budget.ok()) {
+    call->Finish(ToGrpcStatus(budget));
+    return;
+  }
+  const Session::Ticket ticket =
+      session->Step(*std::move(view), call->request(), call->deadline(),
+                    [call](const grpc::Status& status, const grpc::ByteBuffer& reply) {
+                      call->Finish(status, reply);
+                    });
+  AbandonWith(call, session, ticket);
+}
+
+void CompilerService::AddBenchmark(const Call& call) {
+  compiler_gym::AddBenchmarkRequest request;
+  const absl::Status parsed = Parse(call->request(), &request);
+  if (!parsed.ok()) {
+    call->Finish(ToGrpcStatus(parsed));
+    return;
+  }
+  Benchmarks benchmarks(std::make_move_iterator(request.mutable_benchmark()->begin()),
+                        std::make_move_iterator(request.mutable_benchmark()->end()));
+  AddToCache("benchmark", std::move(benchmarks), [call](const absl::Status& status) {
+    if (status.ok()) {
+      call->Finish(grpc::Status::OK, Serialize(compiler_gym::AddBenchmarkReply()));
+    } else {
+      call->Finish(ToGrpcStatus(status));
+    }
+  });
+}
+
+void CompilerService::AddToCache(absl::string_view field, Benchmarks benchmarks,
+                                 absl::AnyInvocable<void(const absl::Status&)> then) {
+  absl::Status status = CheckRecordBudget();
+  bool has_files = false;
+  for (size_t i = 0; i < benchmarks.size() && status.ok(); ++i) {
+    status = deps_.loader->Check(absl::StrCat(field, "[", i, "]"), benchmarks[i]);
+    has_files = has_files || BenchmarkLoader::IsFile(benchmarks[i]);
+  }
+  if (!status.ok() || !has_files) {
+    if (status.ok()) AddLoaded(std::move(benchmarks));
+    then(status);
+    return;
+  }
+  deps_.run_blocking([this, field = std::string(field), benchmarks = std::move(benchmarks),
+                      then = std::move(then)]() mutable {
+    absl::Status read;
+    for (size_t i = 0; i < benchmarks.size() && read.ok(); ++i) {
+      if (!BenchmarkLoader::IsFile(benchmarks[i])) continue;
+      read = deps_.loader->ReadFile(absl::StrCat(field, "[", i, "]"), &benchmarks[i]);
+    }
+    deps_.run_on_queue([this, read, benchmarks = std::move(benchmarks),
+                        then = std::move(then)]() mutable {
+      if (read.ok()) AddLoaded(std::move(benchmarks));
+      then(read);
+    });
+  });
+}
+
+void CompilerService::AddLoaded(Benchmarks benchmarks) {
+  Metrics* const metrics = deps_.metrics;
+  for (compiler_gym::Benchmark& benchmark : benchmarks) {
+    const auto bytes = static_cast<int64_t>(benchmark.ByteSizeLong());
+    metrics->AddBenchmarkBytes(bytes);
+    // Sessions share it with the cache: its bytes count until the last of them has gone.
+    std::shared_ptr<const compiler_gym::Benchmark> shared(
+        new compiler_gym::Benchmark(std::move(benchmark)),
+        [metrics, bytes](const compiler_gym::Benchmark* dead) {
+          metrics->AddBenchmarkBytes(-bytes);
+          delete dead;
+        });
+    if (deps_.cache->Add(shared)) {
+      LogWarning("benchmark ", shared->uri(), " of ", bytes,
+                 " bytes is larger than the whole cache (--benchmark_cache_bytes)");
+    }
+  }
+}
+
+void CompilerService::SendSessionParameter(const Call& call) {
+  compiler_gym::SendSessionParameterRequest request;
+  const absl::Status parsed = Parse(call->request(), &request);
+  if (!parsed.ok()) {
+    call->Finish(ToGrpcStatus(parsed));
+    return;
+  }
+  const std::shared_ptr<Session> session = FindSession(call, request.session_id());
+  if (session == nullptr) return;
+  const Session::Ticket ticket = session->SendParameters(
+      std::move(request), call->deadline(),
+      [call](const grpc::Status& status, const grpc::ByteBuffer& reply) {
+        call->Finish(status, reply);
+      });
+  AbandonWith(call, session, ticket);
+}
+
+std::shared_ptr<Session> CompilerService::FindSession(const Call& call, int64_t id) {
+  std::shared_ptr<Session> session = deps_.table->Find(id);
+  if (session == nullptr) {
+    call->Finish(ToGrpcStatus(absl::NotFoundError(absl::StrCat("Session not found: ", id))));
+  }
+  return session;
+}
+
+absl::Status CompilerService::CheckRecordBudget() const {
+  const int64_t held = deps_.metrics->benchmark_bytes() + *deps_.metrics->history_bytes();
+  if (held <= deps_.max_record_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("benchmarks and histories of sessions take ", held, " bytes, more than ",
+                   deps_.max_record_bytes, " (--max_record_bytes): end sessions, or raise it"));
+}
+
+void CompilerService::AbandonWith(const Call& call, const std::shared_ptr<Session>& session,
+                                  Session::Ticket ticket) {
+  call->OnAbort([session, ticket](const grpc::Status& reason) {
+    session->Abandon(ticket, reason);
+  });
+}
+
+absl::optional<absl::StatusOr<std::string>> CompilerService::BuiltinParameter(
+    BenchmarkCache* cache, absl::string_view key, absl::string_view value) {
+  if (!absl::ConsumePrefix(&key, kCacheParameters)) return absl::nullopt;
+  if (key == "get_size_in_bytes") return {absl::StrCat(cache->GetStats().size_bytes)};
+  if (key == "get_max_size_in_bytes") return {absl::StrCat(cache->GetStats().max_size_bytes)};
+  if (key != "set_max_size_in_bytes") return absl::nullopt;
+  int64_t bytes = 0;
+  if (!absl::SimpleAtoi(value, &bytes) || bytes < 0) {
+    return {absl::InvalidArgumentError(absl::StrCat(kCacheParameters, key, " is \"", value,
+                                                    "\", must be an integer >= 0"))};
+  }
+  cache->SetMaxSize(bytes);
+  return {std::string(value)};
+}
+
+}  // namespace holdfast

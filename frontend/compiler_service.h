@@ -1,0 +1,92 @@
+// The eight methods of the public protocol: validate, find the session, call it, answer.
+#ifndef HOLDFAST_FRONTEND_COMPILER_SERVICE_H_
+#define HOLDFAST_FRONTEND_COMPILER_SERVICE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "common/raw_service.h"
+#include "common/unary_server.h"
+#include "frontend/benchmark_cache.h"
+#include "frontend/benchmark_loader.h"
+#include "frontend/metrics.h"
+#include "frontend/session.h"
+#include "frontend/session_table.h"
+#include "frontend/worker_description.h"
+
+namespace holdfast {
+
+// In the order of the metric labels and of CompilerService::Methods().
+std::vector<std::string> RpcMethodNames();
+
+// Handlers run on the queue's thread. Sessions answer calls on whatever thread they are done.
+class CompilerService {
+ public:
+  struct Dependencies {
+    const SessionEnvironment* environment;
+    SessionTable* table;
+    BenchmarkCache* cache;
+    const BenchmarkLoader* loader;
+    WorkerDescription* description;
+    Metrics* metrics;
+    // Bytes of benchmarks and histories that may be held (--max_record_bytes).
+    int64_t max_record_bytes;
+    std::function<void(absl::AnyInvocable<void()>)> run_on_queue;
+    std::function<void(absl::AnyInvocable<void()>)> run_blocking;
+  };
+
+  explicit CompilerService(const Dependencies& dependencies) : deps_(dependencies) {}
+
+  grpc::Service* service() { return &service_; }
+  std::vector<UnaryServer::Method> Methods(grpc::ServerCompletionQueue* queue);
+
+  // The parameters of the service itself: the benchmark cache's.
+  static absl::optional<absl::StatusOr<std::string>> BuiltinParameter(BenchmarkCache* cache,
+                                                                      absl::string_view key,
+                                                                      absl::string_view value);
+
+ private:
+  using Call = std::shared_ptr<UnaryCall>;
+  using Benchmarks = std::vector<compiler_gym::Benchmark>;
+
+  void GetVersion(const Call& call);
+  void GetSpaces(const Call& call);
+  void StartSession(const Call& call);
+  void ForkSession(const Call& call);
+  void EndSession(const Call& call);
+  void Step(const Call& call);
+  void AddBenchmark(const Call& call);
+  void SendSessionParameter(const Call& call);
+
+  // Runs `use` with the workers' description, on the queue's thread, once there is one; or answers
+  // the call with the reason why there is none.
+  void WithDescription(const Call& call,
+                       absl::AnyInvocable<void(const DescribeReply& description)> use);
+  void StartDescribed(const Call& call, const compiler_gym::StartSessionRequest& request,
+                      const DescribeReply& description);
+  void StartOn(const Call& call, const compiler_gym::StartSessionRequest& request,
+               std::shared_ptr<const compiler_gym::Benchmark> benchmark);
+  // Checks `benchmarks`, reads their files, and adds all or none to the cache. `then` runs on the
+  // queue's thread. `field` names the list, or with one element that itself.
+  void AddToCache(absl::string_view field, Benchmarks benchmarks,
+                  absl::AnyInvocable<void(const absl::Status&)> then);
+  void AddLoaded(Benchmarks benchmarks);
+  // Null, and the call is answered, if there is no such session.
+  std::shared_ptr<Session> FindSession(const Call& call, int64_t id);
+  absl::Status CheckRecordBudget() const;
+  // The call's answer is given up with the call.
+  static void AbandonWith(const Call& call, const std::shared_ptr<Session>& session,
+                          Session::Ticket ticket);
+
+  const Dependencies deps_;
+  RawCompilerGymService service_;
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_COMPILER_SERVICE_H_

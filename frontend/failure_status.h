@@ -1,0 +1,51 @@
+// How a failure reads: to the client as a status, to people as a line. Pure functions.
+#ifndef HOLDFAST_FRONTEND_FAILURE_STATUS_H_
+#define HOLDFAST_FRONTEND_FAILURE_STATUS_H_
+
+#include <grpcpp/support/status.h>
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "frontend/worker_client.h"
+#include "proto/worker_failure.pb.h"
+
+namespace holdfast {
+
+// "signal", "time_limit", …: the name of a metric label.
+std::string FailureCauseName(WorkerFailure::Cause cause);
+
+// One line: "killed by signal 11 (Segmentation fault); stderr: …", at most about 300 bytes of stderr.
+std::string DescribeFailure(const WorkerFailure& failure);
+
+// A status with `failure` in its details (grpc-status-details-bin), within 4 KiB on the wire: the
+// stderr tail is cut to 1 KiB, and so is the message.
+grpc::Status MakeFailureStatus(grpc::StatusCode code, absl::string_view message,
+                               const WorkerFailure& failure);
+
+// What the client sees of a status that the session itself returned from `method`. It passes as it
+// is, but where the protocol gives a code or a text a meaning of its own: UNAVAILABLE would be
+// re-sent, NOT_FOUND means that the benchmark or the session is unknown.
+grpc::Status TranslateSessionStatus(WorkerMethod method, const grpc::Status& status);
+
+// What becomes of a call whose worker failed.
+enum class Verdict {
+  kRetry,        // On another worker.
+  kRepeated,     // ABORTED: it failed again on the retry.
+  kUnconfirmed,  // ABORTED: no time is left for a retry.
+  kTimeLimit,    // DEADLINE_EXCEEDED: it took too long, and would again.
+};
+
+// `attempts`: so far, at least 1; `retries`: allowed, --step_retries; `time_left`: of the call's
+// budget.
+Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
+                     absl::Duration time_left);
+
+// When a call must be over, replays and retries included: after `limit`, or at 95 % of the time that
+// the client gave, so that our answer still reaches it.
+absl::Time CallBudget(absl::Time now, absl::Duration limit, absl::Time client_deadline);
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_FAILURE_STATUS_H_

@@ -1,0 +1,327 @@
+#include "frontend/frontend.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <memory>
+#include <random>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/unique_fd.h"
+#include "common/version.h"
+#include "frontend/benchmark_cache.h"
+#include "frontend/benchmark_loader.h"
+#include "frontend/compiler_service.h"
+#include "frontend/event_loop.h"
+#include "frontend/grpc_worker_client.h"
+#include "frontend/log.h"
+#include "frontend/metrics.h"
+#include "frontend/options.h"
+#include "frontend/rpc_server.h"
+#include "frontend/session_table.h"
+#include "frontend/spawner_client.h"
+#include "frontend/worker_command.h"
+#include "frontend/worker_description.h"
+#include "frontend/worker_pool.h"
+#include "frontend/working_directory.h"
+
+namespace holdfast {
+namespace {
+
+// How long workers and spawner may take to go when the service ends.
+constexpr absl::Duration kKillTimeout = absl::Seconds(5);
+
+// The supervision thread is the main thread: it runs the loop. Members are in the order of their
+// making; each uses only those above it.
+class Frontend {
+ public:
+  explicit Frontend(Options options) : options_(std::move(options)), metrics_(RpcMethodNames()) {}
+
+  absl::Status Start(const std::string& program, bool is_worker);
+  // Until the service was told to end, and has.
+  void Run();
+
+ private:
+  absl::Status StartProcesses(const std::string& program, bool is_worker);
+  absl::Status StartServing();
+  absl::Status Announce();
+  SessionEnvironment MakeEnvironment();
+  WorkerPool::Observer MakePoolObserver();
+  UnaryServer::Hooks MakeHooks();
+
+  // The end. A signal drains; a second one does not wait for open calls.
+  void OnEndSignal(int signal);
+  void EndSessions();
+
+  const Options options_;
+  Metrics metrics_;
+  EventLoop loop_;
+  WorkingDirectory directory_;
+  std::unique_ptr<WorkerLog> worker_log_;
+  UniqueFd worker_binary_;
+  std::unique_ptr<SpawnerClient> spawner_;
+  std::unique_ptr<RpcServer> rpc_;
+  WorkerDescription description_;
+  std::unique_ptr<WorkerPool> pool_;
+  std::unique_ptr<BenchmarkCache> cache_;
+  std::unique_ptr<BenchmarkLoader> loader_;
+  SessionEnvironment environment_;
+  SessionTable table_;
+  std::unique_ptr<CompilerService> service_;
+  int metrics_port_ = 0;
+  bool is_draining_ = false;
+};
+
+absl::Status Frontend::Start(const std::string& program, bool is_worker) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    loop_.OnSignal(signal, [this, signal] { OnEndSignal(signal); });
+  }
+  absl::Status status = StartProcesses(program, is_worker);
+  if (status.ok()) status = StartServing();
+  if (status.ok()) status = Announce();
+  return status;
+}
+
+absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker) {
+  absl::StatusOr<UniqueFd> binary = OpenWorkerBinary(options_, is_worker);
+  if (!binary.ok()) return binary.status();
+  worker_binary_ = *std::move(binary);
+  const UniqueFd self(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  spawner_ = absl::make_unique<SpawnerClient>(&loop_, self.get());
+  absl::Status status = spawner_->Start();
+  if (!status.ok()) return status;
+
+  absl::StatusOr<WorkingDirectory> directory = WorkingDirectory::Make(options_.working_dir);
+  if (!directory.ok()) return directory.status();
+  directory_ = *std::move(directory);
+  status = spawner_->RemoveAtEnd(directory_.to_remove());
+  if (!status.ok()) return status;
+  InitLogging(directory_.logs(), options_.log_to_stderr, options_.log_level);
+  worker_log_ = absl::make_unique<WorkerLog>(directory_.logs());
+
+  rpc_ = absl::make_unique<RpcServer>(options_.max_message_bytes, MakeHooks());
+  WorkerPool::Options pool_options;
+  pool_options.warm = options_.warm_workers;
+  pool_options.max = options_.max_workers;
+  pool_options.start_timeout = options_.worker_start_timeout;
+  pool_options.wait_timeout = options_.worker_wait_timeout;
+  WorkerSlot::Dependencies slots;
+  slots.clock = &loop_;
+  slots.spawner = spawner_.get();
+  slots.make_client = [this](UniqueFd link) {
+    return std::make_shared<GrpcWorkerClient>(std::move(link),
+                                              static_cast<int>(options_.max_message_bytes),
+                                              rpc_->queue(), rpc_->gate());
+  };
+  slots.post = [this](absl::AnyInvocable<void()> work) { loop_.Post(std::move(work)); };
+  slots.run_blocking = [this](absl::AnyInvocable<void()> work) {
+    loop_.RunBlocking(std::move(work));
+  };
+  pool_ = absl::make_unique<WorkerPool>(
+      pool_options,
+      MakeWorkerCommand(options_, program, worker_binary_.get(), directory_.scratch()), slots,
+      MakePoolObserver());
+  return absl::OkStatus();
+}
+
+absl::Status Frontend::StartServing() {
+  cache_ = absl::make_unique<BenchmarkCache>(options_.benchmark_cache_bytes, std::random_device()());
+  metrics_.SetBenchmarkCache([this] { return cache_->GetStats(); });
+  loader_ = absl::make_unique<BenchmarkLoader>(BenchmarkLoader::Options{
+      options_.benchmark_roots, options_.allow_benchmark_commands, options_.max_message_bytes});
+  environment_ = MakeEnvironment();
+  CompilerService::Dependencies service;
+  service.environment = &environment_;
+  service.table = &table_;
+  service.cache = cache_.get();
+  service.loader = loader_.get();
+  service.description = &description_;
+  service.metrics = &metrics_;
+  service.max_record_bytes = options_.max_record_bytes;
+  service.run_on_queue = [this](absl::AnyInvocable<void()> work) {
+    rpc_->RunOnQueue(std::move(work));
+  };
+  service.run_blocking = [this](absl::AnyInvocable<void()> work) {
+    loop_.RunBlocking(std::move(work));
+  };
+  service_ = absl::make_unique<CompilerService>(service);
+
+  if (!options_.metrics_listen.empty()) {
+    const absl::StatusOr<int> port = metrics_.Serve(options_.metrics_listen);
+    if (!port.ok()) return port.status();
+    metrics_port_ = *port;
+  }
+  absl::Status status =
+      rpc_->Start(options_.listen, service_->service(),
+                  [this](grpc::ServerCompletionQueue* queue) { return service_->Methods(queue); });
+  if (!status.ok()) return status;
+  absl::string_view socket = options_.listen;
+  if (absl::ConsumePrefix(&socket, "unix:")) status = spawner_->RemoveAtEnd(std::string(socket));
+  pool_->Start();
+  return status;
+}
+
+absl::Status Frontend::Announce() {
+  const std::string host = options_.listen.substr(0, options_.listen.rfind(':'));
+  const std::string address =
+      rpc_->port() == 0 ? options_.listen : absl::StrCat(host, ":", rpc_->port());
+  std::string metrics = "off";
+  if (metrics_port_ != 0) {
+    const std::string& listen = options_.metrics_listen;
+    metrics = absl::StrCat("http://", listen.substr(0, listen.rfind(':')), ":", metrics_port_,
+                           "/metrics");
+  }
+  const std::string line = absl::StrCat("Holdfast ", kVersion, " serves on ", address,
+                                        ", metrics: ", metrics, ", files: ", directory_.path());
+  LogInfo(line);
+  std::cout << line << std::endl;
+  absl::Status status = directory_.Write("pid.txt", absl::StrCat(getpid(), "\n"));
+  if (status.ok() && metrics_port_ != 0) {
+    status = directory_.Write("metrics_port.txt", absl::StrCat(metrics_port_, "\n"));
+  }
+  // Last: a client that sees the port connects.
+  if (status.ok() && rpc_->port() != 0) {
+    status = directory_.Write("port.txt", absl::StrCat(rpc_->port(), "\n"));
+  }
+  return status;
+}
+
+SessionEnvironment Frontend::MakeEnvironment() {
+  SessionEnvironment environment;
+  environment.workers = pool_.get();
+  environment.step_timeout = options_.step_timeout;
+  environment.step_retries = options_.step_retries;
+  environment.builtin_parameter = [this](absl::string_view key, absl::string_view value) {
+    return CompilerService::BuiltinParameter(cache_.get(), key, value);
+  };
+  environment.describe_actions = [this](int action_space, const StepRequestView& step) {
+    return DescribeActions(description_.Get()->spaces().action_space_list(action_space), step);
+  };
+  environment.on_transition = [this](auto from, auto to) { metrics_.SessionTransition(from, to); };
+  environment.on_recovery = [this](RecoveryOutcome outcome, absl::Duration took) {
+    metrics_.Recovered(outcome, took);
+  };
+  environment.on_failure = [this](int64_t session, const WorkerFailure& failure) {
+    metrics_.WorkerFailed(failure.cause());
+    LogWarning("session ", session, ": worker ", DescribeFailure(failure), "; during ",
+               failure.during().empty() ? "no call" : failure.during(), ", attempt ",
+               failure.attempts(), ", after ", failure.actions_applied(), " actions, peak RSS ",
+               failure.peak_rss_bytes(), " bytes");
+  };
+  environment.history_bytes = metrics_.history_bytes();
+  return environment;
+}
+
+WorkerPool::Observer Frontend::MakePoolObserver() {
+  WorkerPool::Observer observer;
+  observer.on_transition = [this](auto from, auto to) { metrics_.WorkerTransition(from, to); };
+  observer.on_ready = [this](uint64_t worker, pid_t pid, const DescribeReply& description,
+                             absl::Duration took) {
+    metrics_.WorkerReady(took);
+    LogDebug("worker ", worker, " (pid ", pid, ") is ready after ", absl::FormatDuration(took));
+    description_.Set(description);
+  };
+  observer.on_dead = [this](uint64_t worker, pid_t pid, WorkerState last_state,
+                            const WorkerFailure& failure) {
+    metrics_.WorkerEnded(last_state, failure.cause());
+    worker_log_->WorkerGone(worker);
+    if (!is_draining_ &&
+        (last_state == WorkerState::kStarting || last_state == WorkerState::kIdle)) {
+      LogWarning("worker ", worker, " (pid ", pid, "), ", WorkerStateName(last_state), ", ",
+                 DescribeFailure(failure));
+    } else {
+      LogDebug("worker ", worker, " (pid ", pid, ") is gone: ", DescribeFailure(failure));
+    }
+  };
+  observer.on_output = [this](uint64_t worker, bool is_stderr, absl::string_view bytes) {
+    worker_log_->WorkerOutput(worker, is_stderr, bytes);
+  };
+  observer.on_readiness = [this](bool ready, const std::string& why) {
+    metrics_.SetReady(ready && !is_draining_);
+    if (ready) {
+      LogInfo("workers can be started");
+      return;
+    }
+    LogError("workers cannot be started, trying on: ", why);
+    description_.SetUnavailable(why);
+  };
+  return observer;
+}
+
+UnaryServer::Hooks Frontend::MakeHooks() {
+  UnaryServer::Hooks hooks;
+  hooks.admit = [this](size_t bytes) {
+    metrics_.AddInflightBytes(static_cast<int64_t>(bytes));
+    if (metrics_.inflight_bytes() <= options_.max_inflight_bytes) return grpc::Status::OK;
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                        absl::StrCat("requests under way take ", metrics_.inflight_bytes(),
+                                     " bytes, more than ", options_.max_inflight_bytes,
+                                     " (--max_inflight_bytes): send fewer at once, or raise it"));
+  };
+  hooks.answered = [this](int method, grpc::StatusCode code, absl::Duration took) {
+    metrics_.RpcFinished(method, code, took);
+  };
+  hooks.over = [this](size_t bytes) { metrics_.AddInflightBytes(-static_cast<int64_t>(bytes)); };
+  return hooks;
+}
+
+void Frontend::OnEndSignal(int signal) {
+  if (std::exchange(is_draining_, true)) {
+    LogInfo("signal ", signal, " again: not waiting for open calls");
+    rpc_->AbortCalls();
+    return;
+  }
+  LogInfo("signal ", signal, ": draining for at most ",
+          absl::FormatDuration(options_.drain_timeout));
+  metrics_.SetReady(false);
+  rpc_->Drain([this] { loop_.Post([this] { EndSessions(); }); });
+  loop_.RunAfter(options_.drain_timeout, [this] { rpc_->AbortCalls(); });
+}
+
+void Frontend::EndSessions() {
+  LogInfo("ending ", table_.size(), " sessions");
+  table_.EndAll();
+  pool_->Stop();
+  spawner_->Shutdown(kKillTimeout, [this] { loop_.Stop(); });
+}
+
+void Frontend::Run() {
+  loop_.Run();
+  // The workers are gone: calls to them are failing just now.
+  rpc_->Shutdown();
+  metrics_.StopServing();
+  for (const char* name : {"port.txt", "pid.txt", "metrics_port.txt"}) directory_.Remove(name);
+  spawner_.reset();
+  pool_.reset();
+  LogInfo("ended");
+}
+
+}  // namespace
+
+int RunFrontend(int argc, char** argv, const std::string& usage, bool is_worker) {
+  const absl::StatusOr<Options> options = ParseOptions(argc, argv, usage);
+  if (!options.ok()) {
+    std::cerr << "ERROR: " << options.status().message() << std::endl;
+    return 1;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  umask(0077);  // Logs, scratch data and sockets are the user's own.
+  Frontend frontend(*options);
+  const absl::Status status = frontend.Start(argv[0], is_worker);
+  if (!status.ok()) {
+    std::cerr << "ERROR: " << status.message() << std::endl;
+    // Half a service is not taken apart: the spawner ends and removes what there is already.
+    _exit(1);
+  }
+  frontend.Run();
+  return 0;
+}
+
+}  // namespace holdfast

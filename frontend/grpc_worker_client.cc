@@ -1,0 +1,94 @@
+#include "frontend/grpc_worker_client.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/create_channel_posix.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "common/completion_tag.h"
+
+namespace holdfast {
+namespace {
+
+const std::string& MethodPath(WorkerMethod method) {
+  static const auto* const paths = new std::string[]{
+      "/holdfast.WorkerControl/Describe",
+      "/compiler_gym.CompilerGymService/StartSession",
+      "/compiler_gym.CompilerGymService/Step",
+      "/holdfast.WorkerControl/HandleParameter",
+      "/compiler_gym.CompilerGymService/EndSession",
+  };
+  return paths[static_cast<int>(method)];
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(UniqueFd link, int max_message_bytes) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // 13 to 17 % of a call, and we must never re-send.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetServiceConfigJSON("{}");
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  arguments.SetMaxReceiveMessageSize(max_message_bytes);
+  arguments.SetMaxSendMessageSize(-1);  // What we send, we have accepted.
+  return grpc::CreateCustomInsecureChannelFromFd("worker", link.release(), arguments);
+}
+
+}  // namespace
+
+bool CallGate::Enter() {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return false;
+  ++entered_;
+  return true;
+}
+
+void CallGate::Leave() {
+  absl::MutexLock lock(&mutex_);
+  --entered_;
+}
+
+void CallGate::CloseAndWait() {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  mutex_.Await(absl::Condition(
+      +[](int64_t* entered) { return *entered == 0; }, &entered_));
+}
+
+struct GrpcWorkerClient::PendingCall final : CompletionTag {
+  PendingCall(CallGate* gate, Done done) : gate(gate), done(std::move(done)) {}
+
+  void Proceed(bool /*ok*/) override {  // Always true for Finish().
+    reply.answer = FromTrailers(context);
+    done(std::move(reply));
+    CallGate* const left = gate;
+    delete this;
+    left->Leave();
+  }
+
+  CallGate* const gate;
+  Done done;
+  grpc::ClientContext context;
+  WorkerReply reply;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader;
+};
+
+GrpcWorkerClient::GrpcWorkerClient(UniqueFd link, int max_message_bytes,
+                                   grpc::CompletionQueue* queue, CallGate* gate)
+    : queue_(queue), gate_(gate), stub_(MakeChannel(std::move(link), max_message_bytes)) {}
+
+void GrpcWorkerClient::Call(WorkerMethod method, const grpc::ByteBuffer& request,
+                            absl::Time deadline, Done done) {
+  if (!gate_->Enter()) return;
+  auto* call = new PendingCall(gate_, std::move(done));  // Deletes itself.
+  if (deadline != absl::InfiniteFuture()) {
+    call->context.set_deadline(absl::ToChronoTime(deadline));
+  }
+  call->reader = stub_.PrepareUnaryCall(&call->context, MethodPath(method), request, queue_);
+  call->reader->StartCall();
+  call->reader->Finish(&call->reply.message, &call->reply.status, static_cast<CompletionTag*>(call));
+}
+
+}  // namespace holdfast

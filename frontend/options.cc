@@ -1,0 +1,148 @@
+#include "frontend/options.h"
+
+#include <climits>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/version.h"
+
+ABSL_FLAG(std::string, listen, "127.0.0.1:0",
+          "Where to serve: HOST:PORT (port 0: any free one) or unix:PATH. Whoever can connect has "
+          "the rights of the service's user: mind what you open.");
+ABSL_FLAG(std::string, metrics_listen, "127.0.0.1:0",
+          "Where to serve /metrics: HOST:PORT (port 0: any free one); empty: nowhere.");
+ABSL_FLAG(std::string, working_dir, "",
+          "Directory for port.txt, pid.txt, logs/ and scratch data. Default: a fresh one, which is "
+          "removed at exit.");
+ABSL_FLAG(std::string, worker, "",
+          "The worker binary. Default: this binary, if it was made with the worker SDK.");
+ABSL_FLAG(std::vector<std::string>, worker_flags, {},
+          "Further flags for the worker binary, separated by commas.");
+ABSL_FLAG(int, warm_workers, 2, "Idle workers to keep ready. 0 to --max_workers.");
+ABSL_FLAG(int, max_workers, 256, "Worker processes at most, at least 1.");
+ABSL_FLAG(absl::Duration, worker_start_timeout, absl::Seconds(20),
+          "A worker that has not answered by then is killed. More than 0.");
+ABSL_FLAG(absl::Duration, worker_wait_timeout, absl::Seconds(60),
+          "How long a call waits for a free worker, at most. More than 0.");
+ABSL_FLAG(absl::Duration, step_timeout, absl::Minutes(4),
+          "Wall time of one call of a session, recovery and retries included. More than 0.");
+ABSL_FLAG(int, step_retries, 1, "How often a call is tried again whose worker failed. 0 to 10.");
+ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(10),
+          "On SIGTERM or SIGINT, how long open calls may go on. At least 0.");
+ABSL_FLAG(int64_t, benchmark_cache_bytes, 54525952,
+          "Size of the benchmark cache. At least 0. Sessions keep their benchmarks beyond it.");
+ABSL_FLAG(std::vector<std::string>, benchmark_roots, {},
+          "Directories, separated by commas, below which benchmarks may name programs by file:// "
+          "URIs. Default: none.");
+ABSL_FLAG(bool, allow_benchmark_commands, false,
+          "Whether build and run commands of benchmarks are executed, as the service's user.");
+ABSL_FLAG(int64_t, max_message_bytes, 256 << 20,
+          "Largest request or reply. 1024 to 2147483647.");
+ABSL_FLAG(int64_t, max_inflight_bytes, 1LL << 30,
+          "Requests under way, all together; beyond it calls are refused. At least 1024.");
+ABSL_FLAG(int64_t, max_record_bytes, 4LL << 30,
+          "Benchmarks and histories of all sessions together; beyond it calls are refused. At "
+          "least 1024.");
+ABSL_FLAG(bool, alsologtostderr, false,
+          "Log to stderr as well as to logs/. Always on without --working_dir.");
+ABSL_FLAG(int, v, 0, "Verbosity of the log: more than 0 logs details, too.");
+ABSL_FLAG(int, logbuflevel, 0, "Accepted for glog's sake: the log is not buffered anyway.");
+
+namespace holdfast {
+namespace {
+
+// The first complaint, if any: "--NAME is VALUE, must be RANGE".
+class Checker {
+ public:
+  void Require(bool holds, absl::string_view flag, absl::string_view value,
+               absl::string_view range) {
+    if (holds || !status_.ok()) return;
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat("--", flag, " is ", value.empty() ? "empty" : value, ", must be ", range));
+  }
+  template <typename Int>
+  void InRange(absl::string_view flag, Int value, Int low, Int high) {
+    Require(value >= low && value <= high, flag, absl::StrCat(value),
+            high == std::numeric_limits<Int>::max() ? absl::StrCat("at least ", low)
+                                                    : absl::StrCat("in [", low, ", ", high, "]"));
+  }
+  void Positive(absl::string_view flag, absl::Duration value) {
+    Require(value > absl::ZeroDuration(), flag, absl::FormatDuration(value), "more than 0");
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  absl::Status status_;
+};
+
+absl::Status Check(const Options& options) {
+  Checker check;
+  check.Require(absl::StrContains(options.listen, ':'), "listen", options.listen,
+                "HOST:PORT or unix:PATH");
+  check.Require(options.metrics_listen.empty() || absl::StrContains(options.metrics_listen, ':'),
+                "metrics_listen", options.metrics_listen, "HOST:PORT or empty");
+  check.InRange("max_workers", options.max_workers, 1, 100000);
+  check.InRange("warm_workers", options.warm_workers, 0, options.max_workers);
+  check.Positive("worker_start_timeout", options.worker_start_timeout);
+  check.Positive("worker_wait_timeout", options.worker_wait_timeout);
+  check.Positive("step_timeout", options.step_timeout);
+  check.InRange("step_retries", options.step_retries, 0, 10);
+  check.Require(options.drain_timeout >= absl::ZeroDuration(), "drain_timeout",
+                absl::FormatDuration(options.drain_timeout), "at least 0");
+  check.InRange<int64_t>("benchmark_cache_bytes", options.benchmark_cache_bytes, 0, INT64_MAX);
+  check.InRange<int64_t>("max_message_bytes", options.max_message_bytes, 1024, INT_MAX);
+  check.InRange<int64_t>("max_inflight_bytes", options.max_inflight_bytes, 1024, INT64_MAX);
+  check.InRange<int64_t>("max_record_bytes", options.max_record_bytes, 1024, INT64_MAX);
+  for (const std::string& root : options.benchmark_roots) {
+    check.Require(absl::StartsWith(root, "/"), "benchmark_roots", root, "absolute paths");
+  }
+  return check.status();
+}
+
+}  // namespace
+
+absl::StatusOr<Options> ParseOptions(int argc, char** argv, const std::string& usage) {
+  absl::SetProgramUsageMessage(usage);
+  absl::FlagsUsageConfig config;
+  config.version_string = [] { return absl::StrCat("Holdfast ", kVersion, "\n"); };
+  // --help shows the flags of this project and of the session, not those of libraries.
+  config.contains_help_flags = [](absl::string_view file) {
+    return !absl::StrContains(file, "absl/");
+  };
+  absl::SetFlagsUsageConfig(config);
+  const std::vector<char*> positional = absl::ParseCommandLine(argc, argv);
+  if (positional.size() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("unexpected positional argument '", positional[1], "'"));
+  }
+  Options options;
+  options.listen = absl::GetFlag(FLAGS_listen);
+  options.metrics_listen = absl::GetFlag(FLAGS_metrics_listen);
+  options.working_dir = absl::GetFlag(FLAGS_working_dir);
+  options.worker = absl::GetFlag(FLAGS_worker);
+  options.worker_flags = absl::GetFlag(FLAGS_worker_flags);
+  options.warm_workers = absl::GetFlag(FLAGS_warm_workers);
+  options.max_workers = absl::GetFlag(FLAGS_max_workers);
+  options.worker_start_timeout = absl::GetFlag(FLAGS_worker_start_timeout);
+  options.worker_wait_timeout = absl::GetFlag(FLAGS_worker_wait_timeout);
+  options.step_timeout = absl::GetFlag(FLAGS_step_timeout);
+  options.step_retries = absl::GetFlag(FLAGS_step_retries);
+  options.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
+  options.benchmark_cache_bytes = absl::GetFlag(FLAGS_benchmark_cache_bytes);
+  options.benchmark_roots = absl::GetFlag(FLAGS_benchmark_roots);
+  options.allow_benchmark_commands = absl::GetFlag(FLAGS_allow_benchmark_commands);
+  options.max_message_bytes = absl::GetFlag(FLAGS_max_message_bytes);
+  options.max_inflight_bytes = absl::GetFlag(FLAGS_max_inflight_bytes);
+  options.max_record_bytes = absl::GetFlag(FLAGS_max_record_bytes);
+  options.log_to_stderr = absl::GetFlag(FLAGS_alsologtostderr) || options.working_dir.empty();
+  options.log_level = absl::GetFlag(FLAGS_v) > 0 ? LogLevel::kDebug : LogLevel::kInfo;
+  const absl::Status status = Check(options);
+  if (!status.ok()) return status;
+  return options;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,45 @@
+// What a service can be told: the flags, checked.
+#ifndef HOLDFAST_FRONTEND_OPTIONS_H_
+#define HOLDFAST_FRONTEND_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "frontend/log.h"
+
+namespace holdfast {
+
+// Each field is the flag of the same name; options.cc has the defaults and the help.
+struct Options {
+  std::string listen;
+  std::string metrics_listen;
+  std::string working_dir;
+  std::string worker;
+  std::vector<std::string> worker_flags;
+  int warm_workers = 0;
+  int max_workers = 0;
+  absl::Duration worker_start_timeout;
+  absl::Duration worker_wait_timeout;
+  absl::Duration step_timeout;
+  int step_retries = 0;
+  absl::Duration drain_timeout;
+  int64_t benchmark_cache_bytes = 0;
+  std::vector<std::string> benchmark_roots;
+  bool allow_benchmark_commands = false;
+  int64_t max_message_bytes = 0;
+  int64_t max_inflight_bytes = 0;
+  int64_t max_record_bytes = 0;
+  bool log_to_stderr = false;
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+// Parses argv, which ends the process with exit code 1 for an unknown flag. InvalidArgument for a
+// bad value or a positional argument, naming it and what is allowed.
+absl::StatusOr<Options> ParseOptions(int argc, char** argv, const std::string& usage);
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_OPTIONS_H_

@@ -1,0 +1,66 @@
+// Starts and kills worker processes. One of the three seams for tests.
+#ifndef HOLDFAST_FRONTEND_PROCESS_SPAWNER_H_
+#define HOLDFAST_FRONTEND_PROCESS_SPAWNER_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/strings/string_view.h"
+#include "common/unique_fd.h"
+
+namespace holdfast {
+
+// Names one process of one spawner: the start-up token that ties reports to requests. Never reused,
+// unlike a pid.
+using ProcessId = uint64_t;
+
+struct ProcessRequest {
+  // argv[0] and the arguments. What is executed is `binary`.
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;  // "NAME=value"; nothing is inherited.
+  std::string working_directory;         // Must exist.
+  int binary = -1;                       // Borrowed: an open fd of the executable.
+  UniqueFd link;                         // Becomes fd 3 of the process.
+};
+
+// How a process ended, as the kernel told it.
+struct ProcessExit {
+  // False: it was never started, or its end was not seen. `error` says why; the rest is unset.
+  bool known = false;
+  std::string error;
+  int exit_code = 0;  // Meaningful if signal is 0.
+  int signal = 0;
+  int64_t peak_rss_bytes = 0;
+  double cpu_seconds = 0;  // User and system.
+};
+
+// Used from the supervision thread only. Callbacks run there too, never from within a call.
+class ProcessSpawner {
+ public:
+  struct Events {
+    // The process runs as `pid`, leader of its own process group. Not called for one that could not
+    // be started.
+    absl::AnyInvocable<void(pid_t pid)> on_started;
+    // Output, as it comes: at most 64 KiB a call. `is_stderr` or stdout.
+    absl::AnyInvocable<void(bool is_stderr, absl::string_view bytes)> on_output;
+    // The process is gone, with its whole process group. Exactly once, and last: output that it
+    // wrote before it ended has been delivered.
+    absl::AnyInvocable<void(const ProcessExit& exit)> on_exit;
+  };
+
+  virtual ~ProcessSpawner() = default;
+
+  virtual ProcessId Spawn(ProcessRequest request, Events events) = 0;
+
+  // Kills (SIGKILL) the process and its group. Ignored if it is gone. on_exit tells when it is
+  // done.
+  virtual void Kill(ProcessId process) = 0;
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_PROCESS_SPAWNER_H_

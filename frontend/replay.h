@@ -1,0 +1,47 @@
+// Builds a session on a fresh worker: its benchmark, then its history.
+#ifndef HOLDFAST_FRONTEND_REPLAY_H_
+#define HOLDFAST_FRONTEND_REPLAY_H_
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "frontend/history.h"
+#include "frontend/worker_client.h"
+#include "proto/compiler_gym_service.pb.h"
+
+namespace holdfast {
+
+// What a session is, apart from its history.
+struct SessionOrigin {
+  std::shared_ptr<const compiler_gym::Benchmark> benchmark;
+  int action_space = 0;
+};
+
+// The StartSession request for a worker: the benchmark goes along, program and all.
+grpc::ByteBuffer WorkerStartRequest(
+    const SessionOrigin& origin,
+    const google::protobuf::RepeatedField<int32_t>& observation_space = {});
+
+struct ReplayResult {
+  enum Outcome {
+    kRestored,
+    kWorkerFailed,  // The link failed or the time ran out; `status` is gRPC's.
+    kDiverged,      // The session did not do again what it had done; `status` tells.
+  };
+  Outcome outcome = kRestored;
+  grpc::Status status;
+  int64_t worker_session_id = 0;
+};
+
+// One call at a time on `client`; `done` runs once, on a thread of the client's, after the last.
+void Replay(const SessionOrigin& origin, History history,
+            std::shared_ptr<WorkerClient> client, absl::Time deadline,
+            absl::AnyInvocable<void(const ReplayResult&)> done);
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_REPLAY_H_

@@ -1,0 +1,63 @@
+// The public port: a gRPC server whose calls, and the calls to workers, share one queue and thread.
+#ifndef HOLDFAST_FRONTEND_RPC_SERVER_H_
+#define HOLDFAST_FRONTEND_RPC_SERVER_H_
+
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "common/unary_server.h"
+#include "frontend/grpc_worker_client.h"
+
+namespace holdfast {
+
+// Made, started and shut down by one thread; the queue is served by a thread of its own.
+class RpcServer {
+ public:
+  RpcServer(int64_t max_message_bytes, UnaryServer::Hooks hooks);
+  // After Shutdown(), or if Start() failed or was not called.
+  ~RpcServer();
+
+  // Listens on `address`, HOST:PORT or unix:PATH (mode 0600), and serves `methods` of `service`,
+  // which are made for the queue. InvalidArgument: the address cannot be had.
+  absl::Status Start(const std::string& address, grpc::Service* service,
+                     const std::function<std::vector<UnaryServer::Method>(
+                         grpc::ServerCompletionQueue*)>& methods);
+  // Of the TCP port; 0 for a Unix socket.
+  int port() const { return port_; }
+
+  // Any thread, until Shutdown(): runs `work` on the queue's thread.
+  void RunOnQueue(absl::AnyInvocable<void()> work);
+
+  // The orderly end, in three steps. No new calls; `on_idle` runs, on the queue's thread, when the
+  // last open one was answered.
+  void Drain(absl::AnyInvocable<void()> on_idle);
+  // Answers ABORTED to calls that are still open.
+  void AbortCalls();
+  // Waits for the worker calls under way, which must be about to end, and stops the thread.
+  void Shutdown();
+
+  grpc::CompletionQueue* queue() { return queue_.get(); }
+  CallGate* gate() { return &gate_; }
+
+ private:
+  grpc::ServerBuilder builder_;
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<grpc::Server> server_;
+  CallGate gate_;
+  UnaryServer calls_;
+  std::thread thread_;
+  int port_ = 0;
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_RPC_SERVER_H_

@@ -1,0 +1,192 @@
+// Session: turns. What happens on the worker is in session_worker.cc.
+#include "frontend/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/invariant.h"
+
+namespace holdfast {
+
+Session::Session(int64_t id, SessionOrigin origin, const SessionEnvironment* environment)
+    : id_(id),
+      origin_(std::move(origin)),
+      environment_(environment),
+      history_(environment->history_bytes) {
+  environment_->on_transition(absl::nullopt, state_);
+}
+
+Session::Session(ForkTag /*tag*/, int64_t id, Session* parent)
+    : Session(id, parent->origin_, parent->environment_) {}
+
+Session::~Session() {
+  absl::MutexLock lock(&mutex_);
+  CheckInvariant(state_ == SessionState::kEnded && !lease_, "session ", id_,
+                 " is destroyed before its end");
+  environment_->on_transition(state_, absl::nullopt);
+}
+
+SessionState Session::state() const {
+  absl::MutexLock lock(&mutex_);
+  return state_;
+}
+
+Session::Ticket Session::Start(const google::protobuf::RepeatedField<int32_t>& observation_space,
+                               absl::Time client_deadline, Done done) {
+  auto operation = absl::make_unique<Operation>();
+  operation->kind = Kind::kStart;
+  operation->client_deadline = client_deadline;
+  operation->request = WorkerStartRequest(origin_, observation_space);
+  operation->done = std::move(done);
+  return Submit(std::move(operation));
+}
+
+Session::Ticket Session::Step(StepRequestView view, const grpc::ByteBuffer& request,
+                              absl::Time client_deadline, Done done) {
+  auto operation = absl::make_unique<Operation>();
+  operation->kind = Kind::kStep;
+  operation->client_deadline = client_deadline;
+  operation->request = request;
+  operation->step = std::move(view);
+  operation->done = std::move(done);
+  return Submit(std::move(operation));
+}
+
+Session::Ticket Session::SendParameters(compiler_gym::SendSessionParameterRequest request,
+                                        absl::Time client_deadline, Done done) {
+  auto operation = absl::make_unique<Operation>();
+  operation->kind = Kind::kParameters;
+  operation->client_deadline = client_deadline;
+  operation->parameters = std::move(request);
+  operation->done = std::move(done);
+  return Submit(std::move(operation));
+}
+
+Session::Ticket Session::Fork(int64_t new_id, absl::Time client_deadline, ForkDone done) {
+  auto operation = absl::make_unique<Operation>();
+  operation->kind = Kind::kFork;
+  operation->client_deadline = client_deadline;
+  operation->fork_id = new_id;
+  operation->fork_done = std::move(done);
+  // A failure before its turn is told like any other call's.
+  Operation* const raw = operation.get();
+  operation->done = [raw](const grpc::Status& status, const grpc::ByteBuffer&) {
+    raw->fork_done(status, nullptr);
+  };
+  return Submit(std::move(operation));
+}
+
+Session::Ticket Session::Submit(std::unique_ptr<Operation> operation) {
+  absl::MutexLock lock(&mutex_);
+  const Ticket ticket = ++last_ticket_;
+  operation->ticket = ticket;
+  if (state_ == SessionState::kEnded) {
+    operation->done(grpc::Status(grpc::StatusCode::NOT_FOUND,
+                                 absl::StrCat("Session not found: ", id_)),
+                    {});
+    return ticket;
+  }
+  queue_.push_back(std::move(operation));
+  RunTurns();
+  return ticket;
+}
+
+void Session::RunTurns() {
+  while (current_ == nullptr && !queue_.empty()) {
+    current_ = std::move(queue_.front());
+    queue_.pop_front();
+    BeginTurn();
+  }
+}
+
+void Session::BeginTurn() {
+  if (state_ == SessionState::kLost) {
+    FinishCurrent(grpc::Status(grpc::StatusCode::DATA_LOSS, lost_why_));
+    return;
+  }
+  if (current_->kind == Kind::kFork) {
+    ForkNow();
+    return;
+  }
+  current_->turn_start = absl::Now();
+  current_->budget =
+      CallBudget(current_->turn_start, environment_->step_timeout, current_->client_deadline);
+  if (state_ == SessionState::kResident) {
+    CallWorker();
+  } else {
+    Materialise();
+  }
+}
+
+void Session::FinishCurrent(const grpc::Status& status, const grpc::ByteBuffer& reply) {
+  const std::unique_ptr<Operation> finished = std::move(current_);
+  finished->done(status, reply);
+  // A session that could not be started never was.
+  if (finished->kind == Kind::kStart && !status.ok() && state_ != SessionState::kEnded) {
+    ReleaseWorker();
+    Transition(SessionState::kEnded);
+  }
+}
+
+void Session::ForkNow() {
+  const std::unique_ptr<Operation> fork = std::move(current_);
+  std::shared_ptr<Session> child(new Session(ForkTag(), fork->fork_id, this));
+  {
+    absl::MutexLock lock(&child->mutex_);  // Nobody else has it yet; for the analysis only.
+    child->history_ = history_.Fork();
+  }
+  fork->fork_done(grpc::Status::OK, std::move(child));
+}
+
+void Session::Transition(SessionState to) {
+  CheckInvariant(IsLegalTransition(state_, to), "session ", id_, ": illegal transition ",
+                 SessionStateName(state_), " -> ", SessionStateName(to));
+  environment_->on_transition(state_, to);
+  state_ = to;
+}
+
+void Session::Abandon(Ticket ticket, const grpc::Status& reason) {
+  absl::MutexLock lock(&mutex_);
+  if (current_ != nullptr && current_->ticket == ticket) {
+    EndRecovery(RecoveryOutcome::kAbandoned);
+    PreemptWorker();
+    if (state_ != SessionState::kParked) Transition(SessionState::kParked);
+    FinishCurrent(reason);
+    RunTurns();
+    return;
+  }
+  const auto found =
+      std::find_if(queue_.begin(), queue_.end(),
+                   [&](const auto& operation) { return operation->ticket == ticket; });
+  if (found == queue_.end()) return;
+  const std::unique_ptr<Operation> abandoned = std::move(*found);
+  queue_.erase(found);
+  abandoned->done(reason, {});
+}
+
+void Session::End() {
+  absl::MutexLock lock(&mutex_);
+  if (state_ == SessionState::kEnded) return;
+  EndRecovery(RecoveryOutcome::kAbandoned);
+  if (current_ == nullptr) {
+    ReleaseWorker();
+  } else {
+    PreemptWorker();
+  }
+  Transition(SessionState::kEnded);
+  if (current_ != nullptr) {
+    FinishCurrent(grpc::Status(grpc::StatusCode::ABORTED,
+                               absl::StrCat("Session ", id_, " was ended during this call")));
+  }
+  for (const auto& operation : queue_) {
+    operation->done(grpc::Status(grpc::StatusCode::NOT_FOUND,
+                                 absl::StrCat("Session not found: ", id_)),
+                    {});
+  }
+  queue_.clear();
+}
+
+}  // namespace holdfast

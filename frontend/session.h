@@ -1,0 +1,168 @@
+// One session: a benchmark, a history, and perhaps a worker that holds them ready.
+#ifndef HOLDFAST_FRONTEND_SESSION_H_
+#define HOLDFAST_FRONTEND_SESSION_H_
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "frontend/failure_status.h"
+#include "frontend/history.h"
+#include "frontend/replay.h"
+#include "frontend/session_state.h"
+#include "frontend/step_request.h"
+#include "frontend/worker_source.h"
+#include "proto/compiler_gym_service.pb.h"
+
+namespace holdfast {
+
+enum class RecoveryOutcome {
+  kRestored,
+  kLost,       // The replay failed: the session is lost.
+  kAbandoned,  // No time or no worker; the next call tries again.
+};
+inline constexpr int kRecoveryOutcomes = 3;
+
+// What all sessions of a service share. Outlives them. The functions are called under the mutex of
+// a session, on any thread: they must not call sessions.
+struct SessionEnvironment {
+  WorkerSource* workers = nullptr;
+  absl::Duration step_timeout = absl::Minutes(4);
+  int step_retries = 1;
+  // Answers parameters that the session does not know; nullopt: unknown here, too.
+  std::function<absl::optional<absl::StatusOr<std::string>>(absl::string_view key,
+                                                            absl::string_view value)>
+      builtin_parameter;
+  // The actions of a step, for messages: "-gvn (61), -licm (72)".
+  std::function<std::string(int action_space, const StepRequestView& step)> describe_actions;
+  std::function<void(absl::optional<SessionState> from, absl::optional<SessionState> to)>
+      on_transition;
+  std::function<void(RecoveryOutcome, absl::Duration)> on_recovery;
+  // A worker failed in the service of a session, or between its calls.
+  std::function<void(int64_t session, const WorkerFailure&)> on_failure;
+  // Counts the bytes of all histories.
+  History::ByteCount* history_bytes = nullptr;
+};
+
+// Calls on one session are carried out one at a time, in the order of their arrival. Thread-safe: a
+// mutex of its own guards each session. Worker and pool callbacks may come late: each remembers the
+// epoch in which it was asked for, and one of an old epoch is dropped.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  // Runs exactly once, under the session's mutex: it must not call the session.
+  using Done = absl::AnyInvocable<void(const grpc::Status&, const grpc::ByteBuffer& reply)>;
+  using ForkDone = absl::AnyInvocable<void(const grpc::Status&, std::shared_ptr<Session>)>;
+  using Ticket = uint64_t;  // Names a call of this session.
+
+  Session(int64_t id, SessionOrigin origin, const SessionEnvironment* environment);
+  // After End().
+  ~Session();
+
+  int64_t id() const { return id_; }
+  SessionState state() const;
+
+  // The first call: Init. If it fails the session has ended.
+  Ticket Start(const google::protobuf::RepeatedField<int32_t>& observation_space,
+               absl::Time client_deadline, Done done);
+  Ticket Step(StepRequestView view, const grpc::ByteBuffer& request, absl::Time client_deadline,
+              Done done);
+  Ticket SendParameters(compiler_gym::SendSessionParameterRequest request,
+                        absl::Time client_deadline, Done done);
+  // The new session is a copy of this one at the moment that the call has its turn.
+  Ticket Fork(int64_t new_id, absl::Time client_deadline, ForkDone done);
+
+  // Ends a call with `reason`, if it has not ended yet: its effects are rolled back.
+  void Abandon(Ticket ticket, const grpc::Status& reason);
+  // Ends the session and all its calls, at once. Idempotent.
+  void End();
+
+ private:
+  enum class Kind { kStart, kStep, kParameters, kFork };
+  struct Operation {
+    Kind kind;
+    Ticket ticket = 0;
+    absl::Time client_deadline;
+    Done done;
+    grpc::ByteBuffer request;  // kStart, kStep.
+    StepRequestView step;      // kStep.
+    compiler_gym::SendSessionParameterRequest parameters;
+    compiler_gym::SendSessionParameterReply parameter_replies;  // Those handled so far.
+    int64_t fork_id = 0;
+    ForkDone fork_done;
+    absl::Time turn_start;
+    absl::Time budget;  // When it must be over. Set when its turn comes.
+    int attempts = 0;   // That ended with the worker.
+  };
+  struct ForkTag {};
+
+  Session(ForkTag, int64_t id, Session* parent);
+
+  // Turns.
+  Ticket Submit(std::unique_ptr<Operation> operation);
+  void RunTurns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void BeginTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FinishCurrent(const grpc::Status& status, const grpc::ByteBuffer& reply = {})
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForkNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Transition(SessionState to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Getting onto a worker.
+  void Materialise() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnLease(uint64_t epoch, absl::StatusOr<Lease> lease);
+  void OnReplayed(uint64_t epoch, const ReplayResult& result);
+  void OnReplayFailed(const WorkerFailure& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Lose(const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndRecovery(RecoveryOutcome outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Calling it.
+  void CallWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnReply(uint64_t epoch, const WorkerReply& reply);
+  void OnReplyTooLarge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnStarted(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnStepped(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnParameterHandled(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RecordParameter(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Losing it.
+  void OnWorkerExit(uint64_t loan, const WorkerFailure& failure);
+  void DiscardWorker(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnWorkerGone(WorkerFailure failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnCallFailed(const WorkerFailure& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PreemptWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReleaseWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const int64_t id_;
+  const SessionOrigin origin_;
+  const SessionEnvironment* const environment_;
+
+  mutable absl::Mutex mutex_;
+  SessionState state_ ABSL_GUARDED_BY(mutex_) = SessionState::kParked;
+  History history_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::unique_ptr<Operation>> queue_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Operation> current_ ABSL_GUARDED_BY(mutex_);
+  Ticket last_ticket_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Counts what was asked of pool and worker; see the class comment.
+  uint64_t epoch_ ABSL_GUARDED_BY(mutex_) = 0;
+  Lease lease_ ABSL_GUARDED_BY(mutex_);
+  uint64_t loan_ ABSL_GUARDED_BY(mutex_) = 0;  // The epoch in which the lease was asked for.
+  std::string worker_id_field_ ABSL_GUARDED_BY(mutex_);  // Appended to each Step: the worker's id.
+  bool is_replaying_ ABSL_GUARDED_BY(mutex_) = false;
+  int replay_failures_ ABSL_GUARDED_BY(mutex_) = 0;  // In a row.
+  bool is_recovery_due_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::optional<absl::Time> recovery_start_ ABSL_GUARDED_BY(mutex_);
+  std::string lost_why_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_SESSION_H_

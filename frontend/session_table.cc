@@ -1,0 +1,44 @@
+#include "frontend/session_table.h"
+
+#include <utility>
+
+namespace holdfast {
+
+void SessionTable::Insert(std::shared_ptr<Session> session) {
+  absl::MutexLock lock(&mutex_);
+  sessions_[session->id()] = std::move(session);
+}
+
+std::shared_ptr<Session> SessionTable::Find(int64_t id) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<Session> SessionTable::Remove(int64_t id, int* remaining) {
+  absl::MutexLock lock(&mutex_);
+  std::shared_ptr<Session> removed;
+  const auto found = sessions_.find(id);
+  if (found != sessions_.end()) {
+    removed = std::move(found->second);
+    sessions_.erase(found);
+  }
+  *remaining = static_cast<int>(sessions_.size());
+  return removed;
+}
+
+void SessionTable::EndAll() {
+  absl::flat_hash_map<int64_t, std::shared_ptr<Session>> sessions;
+  {
+    absl::MutexLock lock(&mutex_);
+    sessions.swap(sessions_);
+  }
+  for (auto& session : sessions) session.second->End();
+}
+
+int SessionTable::size() const {
+  absl::MutexLock lock(&mutex_);
+  return static_cast<int>(sessions_.size());
+}
+
+}  // namespace holdfast

@@ -1,0 +1,34 @@
+// The sessions of the service, by id.
+#ifndef HOLDFAST_FRONTEND_SESSION_TABLE_H_
+#define HOLDFAST_FRONTEND_SESSION_TABLE_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "frontend/session.h"
+
+namespace holdfast {
+
+// Thread-safe. Its mutex is a leaf: nothing is called under it.
+class SessionTable {
+ public:
+  void Insert(std::shared_ptr<Session> session);
+  // Null if there is none.
+  std::shared_ptr<Session> Find(int64_t id) const;
+  // Takes the session out; null if there is none. `remaining`: how many are left.
+  std::shared_ptr<Session> Remove(int64_t id, int* remaining);
+  // Ends all sessions and forgets them.
+  void EndAll();
+  int size() const;
+
+ private:
+  mutable absl::Mutex mutex_;
+  absl::flat_hash_map<int64_t, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_SESSION_TABLE_H_

@@ -1,0 +1,92 @@
+#include "frontend/worker_description.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "proto/compiler_gym_service.pb.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kMaxActionsNamed = 5;
+constexpr size_t kMaxActionText = 80;
+
+// Empty: the space has no names, or not that one.
+std::string NameOf(const compiler_gym::Space& space, int64_t index) {
+  compiler_gym::CommandlineSpace commandline;
+  const google::protobuf::RepeatedPtrField<std::string>* names = &space.named_discrete().name();
+  if (space.has_any_value() && space.any_value().UnpackTo(&commandline)) {
+    names = &commandline.name();
+  }
+  return index >= 0 && index < names->size() ? names->Get(static_cast<int>(index)) : "";
+}
+
+std::string DescribeAction(const compiler_gym::Space& space, const compiler_gym::Event& action) {
+  if (action.has_int64_value()) {
+    const std::string name = NameOf(space, action.int64_value());
+    if (!name.empty()) return absl::StrCat(name, " (", action.int64_value(), ")");
+  }
+  return action.ShortDebugString().substr(0, kMaxActionText);
+}
+
+}  // namespace
+
+void WorkerDescription::Set(const DescribeReply& description) {
+  std::vector<Callback> waiting;
+  Described described;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (description_ != nullptr) return;
+    described = std::make_shared<const DescribeReply>(description);
+    description_ = described;
+    waiting.swap(waiting_);
+  }
+  for (Callback& callback : waiting) callback(described);
+}
+
+void WorkerDescription::SetUnavailable(const std::string& why) {
+  std::vector<Callback> waiting;
+  {
+    absl::MutexLock lock(&mutex_);
+    waiting.swap(waiting_);
+  }
+  for (Callback& callback : waiting) {
+    callback(absl::UnavailableError(absl::StrCat("workers cannot be started: ", why)));
+  }
+}
+
+WorkerDescription::Described WorkerDescription::Get() const {
+  absl::MutexLock lock(&mutex_);
+  return description_;
+}
+
+void WorkerDescription::Await(Callback callback) {
+  Described described;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (description_ == nullptr) {
+      waiting_.push_back(std::move(callback));
+      return;
+    }
+    described = description_;
+  }
+  callback(std::move(described));
+}
+
+std::string DescribeActions(const compiler_gym::ActionSpace& space, const StepRequestView& step) {
+  if (step.action_count == 0) return "no action";
+  compiler_gym::StepRequest request;
+  if (!request.ParseFromString(step.actions)) return "malformed actions";
+  std::vector<std::string> texts;
+  for (const auto& action : request.action()) {
+    if (texts.size() == kMaxActionsNamed) {
+      texts.push_back(absl::StrCat("and ", step.action_count - kMaxActionsNamed, " more"));
+      break;
+    }
+    texts.push_back(DescribeAction(space.space(), action));
+  }
+  return absl::StrJoin(texts, ", ");
+}
+
+}  // namespace holdfast

@@ -1,0 +1,125 @@
+// The workers: how many there are, which is idle, who waits for one.
+//
+// Keeps `warm` idle workers ready, and never more than `max` processes. Workers that die are
+// replaced; start-up failures are paced by the restart policy, deaths on loan are not.
+#ifndef HOLDFAST_FRONTEND_WORKER_POOL_H_
+#define HOLDFAST_FRONTEND_WORKER_POOL_H_
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "frontend/restart_policy.h"
+#include "frontend/worker_slot.h"
+#include "frontend/worker_source.h"
+
+namespace holdfast {
+
+// Confined to the supervision thread, apart from the WorkerSource methods, which post to it.
+class WorkerPool : public WorkerSource {
+ public:
+  struct Options {
+    int warm = 2;  // 0 to max.
+    int max = 256;
+    // Starts under way at once. More only make each other slow.
+    int max_starting = 4;
+    absl::Duration start_timeout = absl::Seconds(20);
+    // The longest that Acquire() waits, whatever the caller's own limit.
+    absl::Duration wait_timeout = absl::Seconds(60);
+    RestartPolicyOptions restart;
+  };
+  // Told on the supervision thread. All are optional to fill with something useful, but must be set.
+  struct Observer {
+    // A worker changed its state; nullopt: it has just been made, or is gone.
+    std::function<void(absl::optional<WorkerState> from, absl::optional<WorkerState> to)>
+        on_transition;
+    std::function<void(uint64_t worker, pid_t pid, const DescribeReply&, absl::Duration took)>
+        on_ready;
+    // `last_state`: what it was doing. A failure of cause UNKNOWN is an orderly end.
+    std::function<void(uint64_t worker, pid_t pid, WorkerState last_state, const WorkerFailure&)>
+        on_dead;
+    std::function<void(uint64_t worker, bool is_stderr, absl::string_view bytes)> on_output;
+    // The service can, or cannot, start workers. `why` is for people.
+    std::function<void(bool ready, const std::string& why)> on_readiness;
+  };
+
+  WorkerPool(const Options& options, WorkerCommand command,
+             const WorkerSlot::Dependencies& dependencies, Observer observer);
+  // The spawner must be gone: it would report to slots that are not there any more.
+  ~WorkerPool() override;
+
+  // Starts the warm workers.
+  void Start();
+  // Kills all workers, fails those who wait, starts nothing more, calls no `on_exit` any more.
+  void Stop();
+
+  // WorkerSource. Any thread.
+  void Acquire(absl::Duration timeout, OnLease on_lease, OnFailure on_exit) override;
+  void Return(Lease lease) override;
+  void Release(Lease lease) override;
+  void Discard(Lease lease, WorkerFailure::Cause cause, absl::Duration grace,
+               OnFailure on_gone) override;
+
+  bool is_ready() const { return is_ready_; }
+
+ private:
+  struct Waiter {
+    uint64_t ticket;
+    OnLease on_lease;
+    OnFailure on_exit;
+    Clock::TimerId timer;
+  };
+  // A loan: from Acquire until the lease was given back and the process has ended, or is idle again.
+  struct Loan {
+    OnFailure on_exit;  // Null once the lease was given back.
+    OnFailure on_gone;  // Set by Discard.
+    absl::optional<WorkerFailure> failure;  // Set: the process has ended.
+  };
+
+  void AcquireNow(absl::Duration timeout, OnLease on_lease, OnFailure on_exit);
+  void DiscardNow(uint64_t worker, WorkerFailure::Cause cause, absl::Duration grace,
+                  OnFailure on_gone);
+  void WaitTimedOut(uint64_t ticket);
+  // Brings loans, starts and the restart policy up to date: to be called after every event.
+  void Balance();
+  void ServeWaiters();
+  void FailWaiters(const absl::Status& status);
+  void StartWorkers();
+  void StartOne();
+  WorkerSlot* FindSlot(uint64_t worker);
+  int Count(WorkerState state) const { return counts_[static_cast<int>(state)]; }
+  int CountAlive() const { return static_cast<int>(slots_.size()); }
+
+  void OnReady(WorkerSlot* slot, const DescribeReply& description);
+  void OnDead(WorkerSlot* slot, WorkerState last_state);
+  void OnTransition(WorkerState from, WorkerState to);
+  void EndLoan(uint64_t worker, const WorkerFailure& failure);
+  void CheckInvariants() const;
+
+  const Options options_;
+  const WorkerCommand command_;
+  const WorkerSlot::Dependencies dependencies_;
+  const Observer observer_;
+  bool is_running_ = false;
+  bool is_ready_ = false;
+  uint64_t last_worker_ = 0;
+  uint64_t last_ticket_ = 0;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<WorkerSlot>> slots_;  // All but Dead.
+  std::deque<uint64_t> idle_;  // Oldest first.
+  absl::flat_hash_map<uint64_t, Loan> loans_;
+  std::deque<Waiter> waiters_;  // First come, first served.
+  int counts_[kWorkerStates] = {};
+  StartFailureLog start_failures_;
+  std::string last_start_failure_;
+  Clock::TimerId retry_timer_ = 0;
+  std::shared_ptr<WorkerPool*> self_;  // Null when destroyed: posted work asks.
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_WORKER_POOL_H_

@@ -1,0 +1,195 @@
+#include "frontend/worker_slot.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/byte_buffer.h"
+#include "common/invariant.h"
+#include "common/roles.h"
+#include "frontend/restart_policy.h"
+
+namespace holdfast {
+namespace {
+
+constexpr absl::Duration kRetirementGrace = absl::Seconds(1);
+
+// legal[from][to]
+constexpr bool kLegal[kWorkerStates][kWorkerStates] = {
+    //             Starting Idle   Leased Retiring Dead
+    /* Starting */ {false, true, false, true, true},
+    /* Idle */     {false, false, true, true, true},
+    /* Leased */   {false, true, false, true, true},
+    /* Retiring */ {false, false, false, false, true},
+    /* Dead */     {false, false, false, false, false},
+};
+
+}  // namespace
+
+absl::string_view WorkerStateName(WorkerState state) {
+  constexpr absl::string_view kNames[kWorkerStates] = {"starting", "idle", "leased", "retiring",
+                                                       "dead"};
+  return kNames[static_cast<int>(state)];
+}
+
+bool IsLegalTransition(WorkerState from, WorkerState to) {
+  return kLegal[static_cast<int>(from)][static_cast<int>(to)];
+}
+
+WorkerSlot::WorkerSlot(uint64_t id, const Dependencies& dependencies, Events events)
+    : id_(id),
+      dependencies_(dependencies),
+      events_(std::move(events)),
+      started_(dependencies.clock->Now()),
+      self_(std::make_shared<WorkerSlot*>(this)) {}
+
+WorkerSlot::~WorkerSlot() {
+  *self_ = nullptr;
+  dependencies_.clock->Cancel(timer_);
+}
+
+void WorkerSlot::Transition(WorkerState to) {
+  const WorkerState from = state_;
+  CheckInvariant(IsLegalTransition(from, to), "worker ", id_, ": illegal transition ",
+                 WorkerStateName(from), " -> ", WorkerStateName(to));
+  state_ = to;
+  events_.on_transition(this, from, to);
+}
+
+void WorkerSlot::Start(const WorkerCommand& command, absl::Duration timeout) {
+  const auto fail_later = [this](std::string error) {
+    dependencies_.clock->RunAfter(absl::ZeroDuration(), [self = self_, error = std::move(error)] {
+      ProcessExit exit;
+      exit.error = error;
+      if (*self != nullptr) (*self)->Exited(exit);
+    });
+  };
+  scratch_directory_ = absl::StrCat(command.scratch_root, "/worker-", id_);
+  if (mkdir(scratch_directory_.c_str(), 0700) != 0) {
+    fail_later(absl::StrCat("cannot make ", scratch_directory_, ": ", std::strerror(errno)));
+    return;
+  }
+  absl::StatusOr<FdPair> link = MakeSocketPair(SOCK_STREAM);
+  if (!link.ok()) {
+    fail_later(std::string(link.status().message()));
+    return;
+  }
+  ProcessRequest request;
+  request.arguments = command.arguments;
+  request.arguments.push_back(absl::StrCat("--worker_scratch_directory=", scratch_directory_));
+  request.environment = command.environment;
+  request.environment.push_back(absl::StrCat("TMPDIR=", scratch_directory_));
+  request.environment.push_back(absl::StrCat("HOME=", scratch_directory_));
+  request.working_directory = scratch_directory_;
+  request.binary = command.binary;
+  request.link = std::move(link->second);
+  client_ = dependencies_.make_client(std::move(link->first));
+
+  ProcessSpawner::Events events;
+  events.on_started = [this](pid_t pid) { pid_ = pid; };
+  events.on_output = [this](bool is_stderr, absl::string_view bytes) {
+    if (is_stderr) stderr_tail_.Append(bytes);
+    events_.on_output(this, is_stderr, bytes);
+  };
+  events.on_exit = [self = self_](const ProcessExit& exit) {
+    if (*self != nullptr) (*self)->Exited(exit);
+  };
+  process_ = dependencies_.spawner->Spawn(std::move(request), std::move(events));
+  timer_ = dependencies_.clock->RunAfter(timeout, [this] { Kill(WorkerFailure::START_TIMEOUT); });
+  // The timer above, which also kills, is the limit; the call's own comes later, as a backstop.
+  client_->Call(WorkerMethod::kDescribe, Serialize(DescribeRequest()), absl::Now() + 2 * timeout,
+                [self = self_, post = dependencies_.post](WorkerReply reply) {
+                  post([self, reply = std::move(reply)] {
+                    if (*self != nullptr) (*self)->Described(reply);
+                  });
+                });
+}
+
+void WorkerSlot::Described(const WorkerReply& reply) {
+  if (state_ != WorkerState::kStarting) return;
+  DescribeReply description;
+  if (!reply.status.ok() || !Parse(reply.message, &description).ok()) {
+    // Usually the process has ended, and its exit tells more: wait for that, but not for ever.
+    dependencies_.clock->Cancel(timer_);
+    timer_ = dependencies_.clock->RunAfter(kRetirementGrace, [this] { Kill(WorkerFailure::LINK); });
+    return;
+  }
+  dependencies_.clock->Cancel(timer_);
+  Transition(WorkerState::kIdle);
+  events_.on_ready(this, description);
+}
+
+void WorkerSlot::Lease() { Transition(WorkerState::kLeased); }
+
+void WorkerSlot::Return() { Transition(WorkerState::kIdle); }
+
+void WorkerSlot::Retire() {
+  const bool holds_session = state_ == WorkerState::kLeased;
+  is_retired_ = true;
+  Transition(WorkerState::kRetiring);
+  dependencies_.clock->Cancel(timer_);
+  if (!holds_session) {
+    Kill(WorkerFailure::UNKNOWN);
+    return;
+  }
+  timer_ = dependencies_.clock->RunAfter(kRetirementGrace, [this] { Kill(WorkerFailure::UNKNOWN); });
+  compiler_gym::EndSessionRequest request;
+  request.set_session_id(1);
+  client_->Call(WorkerMethod::kEndSession, Serialize(request), absl::Now() + kRetirementGrace,
+                [self = self_, post = dependencies_.post](const WorkerReply&) {
+                  post([self] {
+                    if (*self != nullptr) (*self)->Kill(WorkerFailure::UNKNOWN);
+                  });
+                });
+}
+
+void WorkerSlot::Kill(WorkerFailure::Cause cause) {
+  if (state_ == WorkerState::kDead) return;
+  if (kill_cause_ == WorkerFailure::UNKNOWN) kill_cause_ = cause;
+  dependencies_.spawner->Kill(process_);
+}
+
+void WorkerSlot::Exited(const ProcessExit& exit) {
+  if (state_ == WorkerState::kDead) return;
+  const WorkerState last = state_;
+  dependencies_.clock->Cancel(timer_);
+  FillFailure(exit);
+  RemoveScratch();
+  Transition(WorkerState::kDead);
+  events_.on_dead(this, last);
+}
+
+void WorkerSlot::FillFailure(const ProcessExit& exit) {
+  failure_.set_stderr_tail(std::string(stderr_tail_.text()));
+  failure_.set_signal(exit.signal);
+  failure_.set_exit_code(exit.exit_code);
+  failure_.set_peak_rss_bytes(exit.peak_rss_bytes);
+  failure_.set_cpu_seconds(exit.cpu_seconds);
+  is_permanent_failure_ =
+      IsPermanentStartFailure(exit.exit_code, exit.signal, !exit.known && pid_ == 0);
+  if (kill_cause_ != WorkerFailure::UNKNOWN) {
+    failure_.set_cause(kill_cause_);
+  } else if (is_retired_) {
+    failure_.set_cause(WorkerFailure::UNKNOWN);
+  } else if (!exit.known) {
+    failure_.set_cause(pid_ == 0 ? WorkerFailure::SPAWN : WorkerFailure::SPAWNER_LOST);
+    failure_.set_stderr_tail(absl::StrCat(failure_.stderr_tail(), exit.error));
+  } else {
+    failure_.set_cause(exit.signal != 0 ? WorkerFailure::SIGNAL : WorkerFailure::EXIT);
+  }
+}
+
+void WorkerSlot::RemoveScratch() {
+  dependencies_.run_blocking([path = scratch_directory_] {
+    std::error_code ignored;  // What cannot be removed here goes with the root.
+    std::filesystem::remove_all(path, ignored);
+  });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,51 @@
+// Where sessions get their workers: the pool, as a session sees it.
+#ifndef HOLDFAST_FRONTEND_WORKER_SOURCE_H_
+#define HOLDFAST_FRONTEND_WORKER_SOURCE_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "frontend/worker_client.h"
+#include "proto/worker_failure.pb.h"
+
+namespace holdfast {
+
+// A worker on loan: fresh, and for one session only.
+struct Lease {
+  uint64_t worker_id = 0;  // The incarnation. Never reused; 0: no lease.
+  std::shared_ptr<WorkerClient> client;
+
+  explicit operator bool() const { return worker_id != 0; }
+};
+
+// Thread-safe. Callbacks run on the supervision thread, without locks, and never from within a call.
+class WorkerSource {
+ public:
+  using OnLease = absl::AnyInvocable<void(absl::StatusOr<Lease>)>;
+  using OnFailure = absl::AnyInvocable<void(const WorkerFailure&)>;
+
+  virtual ~WorkerSource() = default;
+
+  // `on_lease` runs exactly once. RESOURCE_EXHAUSTED: none became free within `timeout`.
+  // UNAVAILABLE: workers cannot be started; the message tells why. `on_exit` runs at most once, and
+  // only after a lease: when the worker ends without having been given back.
+  virtual void Acquire(absl::Duration timeout, OnLease on_lease, OnFailure on_exit) = 0;
+
+  // Every lease is given back by exactly one of these three, also that of a worker that has ended.
+
+  // It was not used: the next session may have it.
+  virtual void Return(Lease lease) = 0;
+  // Its session is over. The worker is told, and its process ends.
+  virtual void Release(Lease lease) = 0;
+  // It failed, or must go now: kills the worker unless it ends by itself within `grace`. `cause` is
+  // the reason if it has to be killed. `on_gone` runs exactly once, when the process has ended.
+  virtual void Discard(Lease lease, WorkerFailure::Cause cause, absl::Duration grace,
+                       OnFailure on_gone) = 0;
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_WORKER_SOURCE_H_

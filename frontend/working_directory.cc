@@ -1,0 +1,66 @@
+#include "frontend/working_directory.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+
+namespace holdfast {
+namespace {
+
+absl::Status Failed(absl::string_view what, const std::string& path) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("--working_dir: cannot ", what, " ", path, ": ", std::strerror(errno)));
+}
+
+}  // namespace
+
+absl::StatusOr<WorkingDirectory> WorkingDirectory::Make(const std::string& path) {
+  WorkingDirectory directory;
+  if (path.empty()) {
+    const char* parent = getenv("TMPDIR");
+    directory.path_ =
+        absl::StrCat(parent == nullptr || *parent == '\0' ? "/tmp" : parent, "/holdfast-XXXXXX");
+    directory.is_fresh_ = true;
+    if (mkdtemp(directory.path_.data()) == nullptr) return Failed("make", directory.path_);
+  } else {
+    std::error_code error;
+    directory.path_ = std::filesystem::absolute(path, error).lexically_normal().string();
+    std::filesystem::create_directories(directory.path_, error);
+    if (!std::filesystem::is_directory(directory.path_)) return Failed("make", path);
+  }
+  const std::string logs = directory.logs();
+  if (mkdir(logs.c_str(), 0700) != 0 && errno != EEXIST) return Failed("make", logs);
+  directory.scratch_ = directory.path_ + "/scratch-XXXXXX";
+  if (mkdtemp(directory.scratch_.data()) == nullptr) return Failed("make", directory.scratch_);
+  // Left by a run that was killed: a client must not take them for ours.
+  directory.Remove("port.txt");
+  directory.Remove("pid.txt");
+  return directory;
+}
+
+absl::Status WorkingDirectory::Write(const std::string& name, absl::string_view contents) const {
+  const std::string path = absl::StrCat(path_, "/", name);
+  const std::string temporary = absl::StrCat(path, ".new");
+  {
+    std::ofstream file(temporary, std::ios::trunc);
+    file << contents;
+    file.flush();
+    if (!file) return Failed("write", temporary);
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0) return Failed("write", path);
+  return absl::OkStatus();
+}
+
+void WorkingDirectory::Remove(const std::string& name) const {
+  unlink(absl::StrCat(path_, "/", name).c_str());
+}
+
+}  // namespace holdfast

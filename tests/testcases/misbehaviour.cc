@@ -1,0 +1,55 @@
+#include "tests/testcases/misbehaviour.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace holdfast {
+
+void Die(int signal_number) {
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+  abort();
+}
+
+void Hang() {
+  for (;;) pause();
+}
+
+void WriteToStderr(const std::string& text) {
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t written = write(STDERR_FILENO, text.data() + done, text.size() - done);
+    if (written <= 0) return;
+    done += static_cast<size_t>(written);
+  }
+}
+
+pid_t ForkSleeper(bool leave_group, bool hold_pipes) {
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  // Other threads may have held locks: only async-signal-safe calls from here on.
+  if (leave_group) setsid();
+  if (!hold_pipes) syscall(SYS_close_range, 0, ~0U, 0);
+  execl("/bin/sleep", "sleep", "3600", nullptr);
+  _exit(127);
+}
+
+bool IsFirst(const std::string& marker_file) {
+  const int fd = open(marker_file.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0) return false;
+  close(fd);
+  return true;
+}
+
+bool IsAmongFirst(const std::string& marker_file, int count) {
+  const int fd = open(marker_file.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+  struct stat status = {};
+  if (fd < 0 || write(fd, ".", 1) != 1 || fstat(fd, &status) != 0) abort();
+  close(fd);
+  return status.st_size <= count;
+}
+
+}  // namespace holdfast

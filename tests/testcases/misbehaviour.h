@@ -1,0 +1,31 @@
+// What a misbehaving process does, in a form that means the same on every machine and build.
+#ifndef HOLDFAST_TESTS_TESTCASES_MISBEHAVIOUR_H_
+#define HOLDFAST_TESTS_TESTCASES_MISBEHAVIOUR_H_
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace holdfast {
+
+// Ends this process by a signal, as the kernel would: also where a sanitizer handles the signal.
+[[noreturn]] void Die(int signal_number);
+
+[[noreturn]] void Hang();
+
+// Unbuffered, so that nothing is lost when the process dies next.
+void WriteToStderr(const std::string& text);
+
+// Leaves a process behind that sleeps for an hour. `leave_group`: in a process group and session of
+// its own. `hold_pipes`: with this process's stdout and stderr open. Returns its id.
+pid_t ForkSleeper(bool leave_group, bool hold_pipes);
+
+// True for the first process that asks, over all that share the file: it creates the file.
+bool IsFirst(const std::string& marker_file);
+
+// Likewise for the first `count`: each adds a byte to the file.
+bool IsAmongFirst(const std::string& marker_file, int count);
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_TESTS_TESTCASES_MISBEHAVIOUR_H_

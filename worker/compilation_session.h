@@ -1,0 +1,130 @@
+// What a compiler author implements: one compilation, as a CompilationSession.
+//
+// The runtime makes one object per session, in a process of its own, and calls it from one thread
+// only, one call at a time. A session may crash, hang or eat memory: that costs nobody but itself.
+//
+// After a crash the runtime makes a new object, in a new process, and brings it to the same state:
+// Init() with the same benchmark, then every action that had been applied, in order. So a session
+// must be a function of its benchmark, its actions and the parameters that say they change its
+// state: no clocks, no random devices, no files that change in between.
+//
+// Errors are absl::Status. They reach the client as they are, with two exceptions that the protocol
+// demands: UNAVAILABLE becomes INTERNAL (clients would re-send the step), and NOT_FOUND out of Init()
+// becomes INVALID_ARGUMENT. An exception that leaves a hook becomes INTERNAL.
+#ifndef HOLDFAST_WORKER_COMPILATION_SESSION_H_
+#define HOLDFAST_WORKER_COMPILATION_SESSION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "proto/compiler_gym_service.pb.h"
+
+namespace holdfast {
+
+// Marks `error` as harmless: the session's state is what it was before the failing call. Without
+// the mark the runtime discards the session object after an error and rebuilds it when it is next
+// needed, which is always right but costs a replay.
+absl::Status CleanError(absl::Status error);
+bool IsCleanError(const absl::Status& error);
+
+// What one action did. A step reports the AND of `had_no_effect` over its actions, and the last
+// `new_action_space`; it stops after the action that sets `end_of_session`.
+struct ActionResult {
+  bool end_of_session = false;
+  bool had_no_effect = false;
+  absl::optional<compiler_gym::ActionSpace> new_action_space;
+};
+
+// The answer to a session parameter that the session knows.
+struct ParameterResult {
+  std::string reply;
+  // True puts the parameter into the session's history: it is handled again after a crash. False
+  // for what only reads.
+  bool changed_state = false;
+};
+
+// What the runtime tells a session about its surroundings, fixed for the session's life.
+struct SessionContext {
+  // A private, empty directory on disk (mode 0700), removed with the session.
+  std::string scratch_directory;
+  // Whether build and run commands of a benchmark may be executed (--allow_benchmark_commands).
+  bool allow_benchmark_commands = false;
+};
+
+class CompilationSession {
+ public:
+  explicit CompilationSession(SessionContext context) : context_(std::move(context)) {}
+  virtual ~CompilationSession() = default;
+
+  CompilationSession(const CompilationSession&) = delete;
+  CompilationSession& operator=(const CompilationSession&) = delete;
+
+  // Every session type also has these static functions, which describe it before any session
+  // exists. Clients name spaces by their index in these lists, so the order is part of the API.
+  //
+  //   static std::string CompilerVersion();
+  //   static std::vector<compiler_gym::ActionSpace> ActionSpaces();
+  //   static std::vector<compiler_gym::ObservationSpace> ObservationSpaces();
+
+  // Starts the compilation of `benchmark`, to be driven by actions of the space at `action_space`
+  // in ActionSpaces(). Called once, first. The program is always inline: `benchmark.program().contents()`.
+  // An error refuses the benchmark; nothing else of the object is called after it.
+  virtual absl::Status Init(int action_space, const compiler_gym::Benchmark& benchmark) = 0;
+
+  // Applies one action. Its type and range have been checked against the action space (the last
+  // new_action_space, if there was one) where that is discrete, a command line, a scalar range or a
+  // string; other kinds are the session's to check, with a CleanError() if it refuses.
+  virtual absl::StatusOr<ActionResult> ApplyAction(const compiler_gym::Event& action) = 0;
+
+  // Computes the observation at `observation_space` in ObservationSpaces(). Must not change what a
+  // later call returns: observations are not part of the history. An Event with no value says "not
+  // available".
+  virtual absl::StatusOr<compiler_gym::Event> ComputeObservation(int observation_space) = 0;
+
+  // Runs after the actions of a step, once, before its observations, and only if at least one
+  // action was applied (also if a later one failed). `had_no_effect`: of all these actions.
+  virtual absl::Status EndOfStep(bool had_no_effect) { return absl::OkStatus(); }
+
+  // Answers a parameter sent by the client. nullopt: the session does not know the key, and the
+  // runtime goes on to its own parameters.
+  virtual absl::StatusOr<absl::optional<ParameterResult>> HandleParameter(
+      absl::string_view key, absl::string_view value) {
+    return absl::optional<ParameterResult>();
+  }
+
+  // A digest of the state, at most 64 bytes; empty: none. Equal states have equal digests, in every
+  // process. The runtime uses it to prove that a recovery was exact. Cheap: it runs with steps.
+  virtual absl::StatusOr<std::string> Fingerprint() { return std::string(); }
+
+ protected:
+  const SessionContext& context() const { return context_; }
+
+ private:
+  const SessionContext context_;
+};
+
+// A session type, as the runtime sees it. SessionTypeOf<S>() makes one out of a class.
+struct SessionType {
+  std::string compiler_version;
+  std::vector<compiler_gym::ActionSpace> action_spaces;
+  std::vector<compiler_gym::ObservationSpace> observation_spaces;
+  std::unique_ptr<CompilationSession> (*create)(SessionContext context);
+};
+
+template <typename Session>
+SessionType SessionTypeOf() {
+  return {Session::CompilerVersion(), Session::ActionSpaces(), Session::ObservationSpaces(),
+          [](SessionContext context) -> std::unique_ptr<CompilationSession> {
+            return std::make_unique<Session>(std::move(context));
+          }};
+}
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_WORKER_COMPILATION_SESSION_H_

@@ -1,0 +1,190 @@
+#include "worker/session_host.h"
+
+#include <exception>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status.h"
+#include "common/version.h"
+#include "worker/validation.h"
+
+namespace holdfast {
+namespace {
+
+using compiler_gym::StepReply;
+using compiler_gym::StepRequest;
+
+// Calls a hook of the session: an exception that leaves it becomes an error status.
+template <typename Hook>
+auto Guarded(absl::string_view name, const Hook& hook) -> decltype(hook()) {
+  try {
+    return hook();
+  } catch (const std::exception& exception) {
+    return absl::InternalError(absl::StrCat(name, " threw: ", exception.what()));
+  } catch (...) {
+    return absl::InternalError(absl::StrCat(name, " threw an exception of an unknown type"));
+  }
+}
+
+}  // namespace
+
+SessionHost::SessionHost(SessionType type, SessionContext context)
+    : type_(std::move(type)), context_(std::move(context)) {}
+
+void SessionHost::Describe(DescribeReply* reply) const {
+  reply->mutable_version()->set_service_version(kVersion);
+  reply->mutable_version()->set_compiler_version(type_.compiler_version);
+  for (const auto& space : type_.action_spaces) {
+    *reply->mutable_spaces()->add_action_space_list() = space;
+  }
+  for (const auto& space : type_.observation_spaces) {
+    *reply->mutable_spaces()->add_observation_space_list() = space;
+  }
+}
+
+void SessionHost::AddBenchmarks(const compiler_gym::AddBenchmarkRequest& request) {
+  for (const auto& benchmark : request.benchmark()) benchmarks_[benchmark.uri()] = benchmark;
+}
+
+absl::Status SessionHost::CheckSession(int64_t session_id) const {
+  if (session_ != nullptr && session_id == kOnlySessionId) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("Session not found: ", session_id));
+}
+
+absl::Status SessionHost::CheckObservationSpaces(
+    const google::protobuf::RepeatedField<int32_t>& observation_space) const {
+  for (const int index : observation_space) {
+    absl::Status status = CheckIndex("observation_space", index, type_.observation_spaces.size());
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SessionHost::StartSession(const compiler_gym::StartSessionRequest& request,
+                                       compiler_gym::StartSessionReply* reply,
+                                       WorkerAnswer* answer) {
+  answer->clean = true;
+  if (session_ != nullptr) {
+    return absl::FailedPreconditionError("this worker holds a session already");
+  }
+  absl::Status status =
+      CheckIndex("action_space", request.action_space(), type_.action_spaces.size());
+  if (status.ok()) status = CheckObservationSpaces(request.observation_space());
+  if (!status.ok()) return status;
+  const compiler_gym::Benchmark* benchmark = &request.benchmark();
+  if (!benchmark->has_program()) {
+    const auto found = benchmarks_.find(benchmark->uri());
+    if (found == benchmarks_.end()) {
+      return absl::NotFoundError(absl::StrCat("Benchmark not found: ", benchmark->uri()));
+    }
+    benchmark = &found->second;
+  }
+  status = Guarded("Init", [&]() -> absl::Status {
+    session_ = type_.create(context_);
+    return session_->Init(request.action_space(), *benchmark);
+  });
+  action_space_ = type_.action_spaces[request.action_space()].space();
+  if (status.ok()) status = Observe(request.observation_space(), reply, answer);
+  if (!status.ok()) {
+    session_.reset();
+    return status;
+  }
+  reply->set_session_id(kOnlySessionId);
+  return absl::OkStatus();
+}
+
+absl::Status SessionHost::Step(const StepRequest& request, StepReply* reply, WorkerAnswer* answer) {
+  answer->clean = true;
+  absl::Status status = CheckSession(request.session_id());
+  if (status.ok()) status = CheckObservationSpaces(request.observation_space());
+  if (!status.ok()) return status;
+  // All are checked before the first is applied. One behind an action that changes the space is
+  // checked again when its turn comes: it must fit both.
+  for (int i = 0; i < request.action_size(); ++i) {
+    status = CheckAction(absl::StrCat("action[", i, "]"), action_space_, request.action(i));
+    if (!status.ok()) return status;
+  }
+  status = ApplyActions(request, reply, answer);
+  if (status.ok()) status = Observe(request.observation_space(), reply, answer);
+  return status;
+}
+
+absl::Status SessionHost::ApplyActions(const StepRequest& request, StepReply* reply,
+                                       WorkerAnswer* answer) {
+  bool had_no_effect = true;
+  absl::Status failure;
+  for (const auto& action : request.action()) {
+    if (reply->has_new_action_space()) {
+      failure = CheckAction(absl::StrCat("action[", answer->actions_applied, "]"), action_space_,
+                            action);
+      if (!failure.ok()) break;
+    }
+    absl::StatusOr<ActionResult> result =
+        Guarded("ApplyAction", [&] { return session_->ApplyAction(action); });
+    if (!result.ok()) {
+      failure = result.status();
+      answer->clean = IsCleanError(failure);
+      break;
+    }
+    ++answer->actions_applied;
+    had_no_effect = had_no_effect && result->had_no_effect;
+    if (result->new_action_space.has_value()) {
+      action_space_ = result->new_action_space->space();
+      *reply->mutable_new_action_space() = *std::move(result->new_action_space);
+    }
+    if (result->end_of_session) {
+      reply->set_end_of_session(true);
+      break;
+    }
+  }
+  reply->set_action_had_no_effect(had_no_effect);
+  if (answer->actions_applied == 0) return failure;
+  absl::Status end = Guarded("EndOfStep", [&] { return session_->EndOfStep(had_no_effect); });
+  if (!end.ok()) {
+    // What the step made of the session is not a state to go on from.
+    answer->actions_applied = 0;
+    answer->clean = false;
+    return failure.ok() ? end : failure;
+  }
+  return failure;
+}
+
+template <typename Indices, typename Reply>
+absl::Status SessionHost::Observe(const Indices& observation_space, Reply* reply,
+                                  WorkerAnswer* answer) {
+  for (const int index : observation_space) {
+    absl::StatusOr<compiler_gym::Event> observation =
+        Guarded("ComputeObservation", [&] { return session_->ComputeObservation(index); });
+    if (!observation.ok()) {
+      answer->clean = IsCleanError(observation.status());
+      return observation.status();
+    }
+    *reply->add_observation() = *std::move(observation);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SessionHost::HandleParameter(const compiler_gym::SessionParameter& parameter,
+                                          HandleParameterReply* reply, WorkerAnswer* answer) {
+  answer->clean = true;
+  if (session_ == nullptr) return absl::FailedPreconditionError("this worker holds no session");
+  absl::StatusOr<absl::optional<ParameterResult>> result = Guarded("HandleParameter", [&] {
+    return session_->HandleParameter(parameter.key(), parameter.value());
+  });
+  if (!result.ok()) {
+    answer->clean = IsCleanError(result.status());
+    return result.status();
+  }
+  if (result->has_value()) {
+    reply->set_known(true);
+    reply->set_reply((*result)->reply);
+    reply->set_changed_state((*result)->changed_state);
+  }
+  return absl::OkStatus();
+}
+
+void SessionHost::EndSession(int64_t session_id) {
+  if (session_id == kOnlySessionId) session_.reset();
+}
+
+}  // namespace holdfast

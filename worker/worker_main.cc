@@ -1,0 +1,56 @@
+#include "worker/worker_main.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <string>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "common/roles.h"
+#include "common/unique_fd.h"
+#include "worker/session_host.h"
+#include "worker/worker_server.h"
+
+ABSL_FLAG(std::string, worker_listen, "",
+          "Worker role only: serve on HOST:PORT instead of the link to a front, to drive one worker "
+          "alone while debugging.");
+ABSL_FLAG(std::string, worker_scratch_directory, "",
+          "Worker role only, set by the front: the session's private directory. Default: a fresh "
+          "one under TMPDIR, which is left behind.");
+ABSL_FLAG(bool, worker_allow_benchmark_commands, false,
+          "Worker role only, set by the front's --allow_benchmark_commands.");
+
+namespace holdfast {
+namespace {
+
+std::string MakeScratchDirectory() {
+  const char* parent = getenv("TMPDIR");
+  std::string path = std::string(parent == nullptr ? "/tmp" : parent) + "/holdfast-worker-XXXXXX";
+  return mkdtemp(path.data()) == nullptr ? "" : path;
+}
+
+}  // namespace
+
+int RunWorker(int argc, char** argv, const SessionType& type) {
+  signal(SIGPIPE, SIG_IGN);
+  // Executed through a file descriptor, a process is otherwise named after its number.
+  prctl(PR_SET_NAME, "holdfast-worker");
+  absl::ParseCommandLine(argc, argv);
+  SessionContext context;
+  context.scratch_directory = absl::GetFlag(FLAGS_worker_scratch_directory);
+  if (context.scratch_directory.empty()) context.scratch_directory = MakeScratchDirectory();
+  context.allow_benchmark_commands = absl::GetFlag(FLAGS_worker_allow_benchmark_commands);
+
+  SessionHost host(type, context);
+  const std::string address = absl::GetFlag(FLAGS_worker_listen);
+  const absl::Status status = address.empty() ? ServeLink(&host, UniqueFd(kWorkerLinkFd))
+                                              : ServeAddress(&host, address);
+  std::cerr << "ERROR: " << status.message() << std::endl;
+  return 1;
+}
+
+}  // namespace holdfast
