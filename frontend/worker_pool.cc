@@ -182,7 +182,9 @@ void WorkerPool::StartWorkers() {
     FailWaiters(absl::UnavailableError(
         absl::StrCat("workers cannot be started: ", last_start_failure_)));
   }
-  const int wanted = options_.warm + static_cast<int>(waiters_.size()) -
+  // Even without warm workers one must tell what workers offer: calls are checked against that.
+  const int warm = is_described_ ? options_.warm : std::max(options_.warm, 1);
+  const int wanted = warm + static_cast<int>(waiters_.size()) -
                      static_cast<int>(idle_.size()) - Count(WorkerState::kStarting);
   // While starts fail, one probe at a time is enough.
   const int max_starting = start_failures_.empty() ? options_.max_starting : 1;
@@ -225,6 +227,7 @@ void WorkerPool::OnTransition(WorkerState from, WorkerState to) {
 
 void WorkerPool::OnReady(WorkerSlot* slot, const DescribeReply& description) {
   const uint64_t id = slot->id();
+  is_described_ = true;
   idle_.push_back(id);
   if (!start_failures_.empty()) {
     // Nobody may ask for it while the service is not ready: staying up is a success, too.

@@ -24,7 +24,7 @@ namespace holdfast {
 class WorkerPool : public WorkerSource {
  public:
   struct Options {
-    int warm = 2;  // 0 to max.
+    int warm = 2;  // 0 to max. One is started in any case, at first.
     int max = 256;
     // Starts under way at once. More only make each other slow.
     int max_starting = 4;
@@ -107,6 +107,7 @@ class WorkerPool : public WorkerSource {
   const Observer observer_;
   bool is_running_ = false;
   bool is_ready_ = false;
+  bool is_described_ = false;  // By the first worker that was ready.
   uint64_t last_worker_ = 0;
   uint64_t last_ticket_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<WorkerSlot>> slots_;  // All but Dead.
