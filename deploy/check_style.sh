@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Checks the style of all source files: one line per check, "PASS style: ..." or "FAIL style: ...",
+# the latter after what is wrong. Exits 1 if a check fails.
+#
+# clang-tidy takes seconds per file. A file that passed is not looked at again until it, a header of
+# ours that it includes, a .proto file or the configuration changes: .cache/tidy/ has a file for each
+# such state, named after its hash. It may be deleted at any time.
+# shellcheck disable=SC2016,SC2317  # Functions and arguments for xargs.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+readonly max_lines=500
+failures=0
+
+# All files of the given name patterns, without what Bazel and the caches made.
+find_files() {
+  local names=() pattern
+  for pattern in "$@"; do names+=(-o -name "$pattern"); done
+  find . -name .git -prune -o -name .cache -prune -o -path './bazel-*' -prune -o \
+    -type f \( "${names[@]:1}" \) -printf '%P\n' | sort
+}
+
+# Reports the check `$1`; it failed if there is any output in `$2`.
+report() {
+  if [[ -z $2 ]]; then
+    echo "PASS style: $1"
+  else
+    printf '%s\nFAIL style: %s\n' "$2" "$1"
+    failures=$((failures + 1))
+  fi
+}
+
+mapfile -t headers < <(find_files '*.h')
+mapfile -t sources < <(find_files '*.cc')
+mapfile -t protos < <(find_files '*.proto')
+mapfile -t others < <(find_files '*.sh' '*.py' '*.bzl' '*.bazel' 'WORKSPACE' '.bazelrc')
+code=("${headers[@]}" "${sources[@]}" "${protos[@]}")
+
+report "clang-format" "$(clang-format --dry-run -Werror "${code[@]}" 2>&1)"
+
+report "no tabs" "$(grep -Hn $'\t' "${code[@]}" "${others[@]}")"
+
+report "no trailing space" "$(grep -HnE '[[:space:]]+$' "${code[@]}" "${others[@]}")"
+
+report "at most $max_lines lines" "$(
+  wc -l "${code[@]}" "${others[@]}" |
+    awk -v max=$max_lines '$2 != "total" && $1 > max { print $2 ": " $1 " lines" }'
+)"
+
+report "include guards" "$(
+  for header in "${headers[@]}"; do
+    guard=HOLDFAST_$(tr 'a-z/.-' 'A-Z___' <<<"$header")_
+    found=$(grep -xE "#(ifndef|define|endif  //) $guard" "$header" | cut -d ' ' -f 1 | tr -d '\n')
+    [[ $found == "#ifndef#define#endif" ]] || echo "$header: the include guard must be $guard"
+  done
+)"
+
+# ---- clang-tidy ----
+
+tidy=clang-tidy-14
+command -v $tidy >/dev/null || tidy=clang-tidy
+export tidy
+
+# Prints the file `$1` and the files of ours that it includes, directly or not.
+with_own_includes() {
+  local -A seen=()
+  local queue=("$1") file include
+  while ((${#queue[@]} > 0)); do
+    file=${queue[-1]}
+    unset 'queue[-1]'
+    [[ ! -f $file || -v seen[$file] ]] && continue
+    seen[$file]=1
+    while read -r include; do
+      queue+=("$include")
+    done < <(sed -n 's/^#include "\(.*\)"$/\1/p' "$file")
+  done
+  printf '%s\n' "${!seen[@]}" | sort
+}
+export -f with_own_includes
+
+tidy_one() {
+  local flags hash passed output
+  # Headers that are not ours, generated ones too, are "system" headers: no warnings out of them.
+  flags=(-std=c++17 -I. -isystem bazel-bin -isystem /usr/lib/llvm-19/include
+    '-DHOLDFAST_CLANG="clang-19"')
+  # shellcheck disable=SC2046  # No name of ours has a space.
+  hash=$(cat <(echo "$tidy_setup") $(with_own_includes "$1") | sha256sum | cut -d ' ' -f 1)
+  passed=.cache/tidy/$hash
+  [[ -e $passed ]] && return
+  if output=$(timeout 300 "$tidy" --quiet "--header-filter=/(common|frontend|tests|worker)/" \
+    "$1" -- "${flags[@]}" 2>&1); then
+    touch "$passed"
+  else
+    grep -v ' warnings generated' <<<"$1: clang-tidy fails or takes too long"$'\n'"$output"
+  fi
+}
+export -f tidy_one
+
+tidy_setup=$(
+  $tidy --version
+  declare -f tidy_one
+  cat .clang-tidy "${protos[@]}"
+)
+export tidy_setup
+
+mkdir -p .cache/tidy
+if [[ ! -e bazel-bin/proto/compiler_gym_service.pb.h ]]; then
+  bazel build --ui_event_filters=-info //proto/... || exit 1
+fi
+report "clang-tidy" "$(
+  printf '%s\0' "${sources[@]}" |
+    xargs -0 -n 1 -P "$(nproc)" bash -c 'tidy_one "$0"'
+)"
+
+exit $((failures > 0))
