@@ -186,6 +186,33 @@ const Action kActions[] = {
        return Nothing();
      }},
 
+    {"fail_on_replay",
+     [](State& state) -> Outcome {
+       if (!IsFirst(state.marker_file)) return absl::InternalError("failed on replay");
+       return Nothing();
+     }},
+
+    // Tell and wait: see WaitForGo().
+    {"wait",
+     [](State& state) {
+       WaitForGo(state.marker_file);
+       ++state.counter;
+       return Nothing();
+     }},
+
+    // Much, and unreadable.
+    {"stderr_garbage",
+     [](State&) -> Outcome {
+       std::string garbage;
+       for (int i = 0; i < 4096; ++i) garbage.push_back(static_cast<char>(i * 7));
+       WriteToStderr(garbage);
+       Die(SIGABRT);
+     }},
+    {"fail_with_huge_message",
+     [](State&) -> Outcome { return absl::InternalError(std::string(100'000, '\n')); }},
+    {"throw_huge_message",
+     [](State&) -> Outcome { throw std::runtime_error(std::string(100'000, '\xff')); }},
+
     // Exists only after change_space.
     {"add_ten",
      [](State& state) {
@@ -279,6 +306,11 @@ const Parameter kParameters[] = {
     {"get_grandchild", [](State& s, Value) { return Reply(absl::StrCat(s.grandchild)); }},
     {"get_scratch_directory", [](State& s, Value) { return Reply(s.scratch_directory); }},
     {"crash", [](State&, Value) -> Replied { Die(SIGSEGV); }},
+    {"crash_once",
+     [](State& s, Value) -> Replied {
+       if (IsFirst(s.marker_file)) Die(SIGSEGV);
+       return ParameterResult{absl::StrCat(++s.counter), /*changed_state=*/true};
+     }},
     {"hang", [](State&, Value) -> Replied { Hang(); }},
     {"fail", [](State&, Value) -> Replied { return absl::InternalError("parameter failed"); }},
 };
