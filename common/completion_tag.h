@@ -6,8 +6,8 @@
 
 namespace holdfast {
 
-// Every tag in our queues is one of these. Pass it as `static_cast<CompletionTag*>(this)`: the queue
-// keeps a void*.
+// Every tag in our queues is one of these. Pass it as `static_cast<CompletionTag*>(this)`: the
+// queue keeps a void*.
 class CompletionTag {
  public:
   // Called once for each operation that was started with this tag, on the queue's thread. `ok` has

@@ -36,9 +36,8 @@ UnaryServer::Method BindMethod(
     std::function<void(std::shared_ptr<UnaryCall>)> handle) {
   return {name,
           [=](grpc::ServerContext* context, grpc::ByteBuffer* bytes,
-              grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>* responder, void* tag) {
-            (service->*request)(context, bytes, responder, queue, queue, tag);
-          },
+              grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>* responder,
+              void* tag) { (service->*request)(context, bytes, responder, queue, queue, tag); },
           std::move(handle)};
 }
 

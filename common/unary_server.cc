@@ -38,9 +38,10 @@ void UnaryCall::Proceed(Event event, bool ok) {
     case Event::kDone:
       is_done_ = true;
       if (context_.IsCancelled()) {
-        Abort(absl::Now() >= deadline_
-                  ? grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "the caller's deadline is over")
-                  : grpc::Status(grpc::StatusCode::CANCELLED, "the caller gave up"));
+        Abort(
+            absl::Now() >= deadline_
+                ? grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "the caller's deadline is over")
+                : grpc::Status(grpc::StatusCode::CANCELLED, "the caller gave up"));
       }
       break;
     case Event::kFinished:
@@ -112,7 +113,8 @@ void UnaryServer::RefuseCalls(const grpc::Status& status, absl::AnyInvocable<voi
 
 void UnaryServer::AbortCalls(const grpc::Status& reason) {
   const std::vector<UnaryCall*> open(open_.begin(), open_.end());
-  for (UnaryCall* call : open) call->Abort(reason);  // Freed only by tags, so by this thread, later.
+  for (UnaryCall* call : open)
+    call->Abort(reason);  // Freed only by tags, so by this thread, later.
 }
 
 }  // namespace holdfast

@@ -100,8 +100,8 @@ class UnaryServer {
 
   explicit UnaryServer(Hooks hooks = {}) : hooks_(std::move(hooks)) {}
 
-  // Serves `methods` from now on: one listening call each, renewed as they arrive. Any thread, once,
-  // after the grpc::Server was started.
+  // Serves `methods` from now on: one listening call each, renewed as they arrive. Any thread,
+  // once, after the grpc::Server was started.
   void Serve(std::vector<Method> methods);
 
   // From now on new calls are answered `status` at once. `on_idle` runs once, when no older call is

@@ -1,5 +1,6 @@
 #include "common/worker_answer.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/numbers.h"
@@ -18,6 +19,9 @@ constexpr absl::string_view kCleanSuffix = " clean";
 void AddToTrailers(const WorkerAnswer& answer, grpc::ServerContext* context) {
   std::string value = absl::StrCat(answer.actions_applied, answer.clean ? kCleanSuffix : "");
   context->AddTrailingMetadata(kWorkerAnswerKey, value);
+  if (!answer.fingerprint.empty()) {
+    context->AddTrailingMetadata(kWorkerFingerprintKey, answer.fingerprint);
+  }
 }
 
 absl::optional<WorkerAnswer> FromTrailers(const grpc::ClientContext& context) {
@@ -29,6 +33,11 @@ absl::optional<WorkerAnswer> FromTrailers(const grpc::ClientContext& context) {
   answer.clean = absl::ConsumeSuffix(&text, kCleanSuffix);
   if (!absl::SimpleAtoi(text, &answer.actions_applied) || answer.actions_applied < 0) {
     return absl::nullopt;
+  }
+  const auto fingerprint = trailers.find(kWorkerFingerprintKey);
+  if (fingerprint != trailers.end()) {
+    answer.fingerprint.assign(fingerprint->second.data(),
+                              std::min(fingerprint->second.size(), kMaxFingerprintBytes));
   }
   return answer;
 }

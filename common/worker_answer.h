@@ -7,6 +7,7 @@
 #include <grpcpp/server_context.h>
 
 #include <cstdint>
+#include <string>
 
 #include "absl/types/optional.h"
 
@@ -18,11 +19,17 @@ struct WorkerAnswer {
   // Whether the session's state is exactly what these actions make of it. False after an error that
   // may have left traces: the session must then be built anew.
   bool clean = false;
+  // A digest of the state; empty: none was taken. At most kMaxFingerprintBytes.
+  std::string fingerprint;
 };
+
+inline constexpr size_t kMaxFingerprintBytes = 64;
 
 // The metadata key. Its presence also marks the status as the session's own: a status without it
 // was made by gRPC, and the worker is not to be trusted any more.
 inline constexpr char kWorkerAnswerKey[] = "holdfast-answer";
+// The metadata key of the fingerprint.
+inline constexpr char kWorkerFingerprintKey[] = "holdfast-fingerprint-bin";
 
 void AddToTrailers(const WorkerAnswer& answer, grpc::ServerContext* context);
 

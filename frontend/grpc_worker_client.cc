@@ -16,11 +16,9 @@ namespace {
 
 const std::string& MethodPath(WorkerMethod method) {
   static const auto* const paths = new std::string[]{
-      "/holdfast.WorkerControl/Describe",
-      "/compiler_gym.CompilerGymService/StartSession",
-      "/compiler_gym.CompilerGymService/Step",
-      "/holdfast.WorkerControl/HandleParameter",
-      "/compiler_gym.CompilerGymService/EndSession",
+      "/holdfast.WorkerControl/Describe",      "/compiler_gym.CompilerGymService/StartSession",
+      "/compiler_gym.CompilerGymService/Step", "/holdfast.WorkerControl/HandleParameter",
+      "/holdfast.WorkerControl/Fingerprint",   "/compiler_gym.CompilerGymService/EndSession",
   };
   return paths[static_cast<int>(method)];
 }
@@ -88,7 +86,8 @@ void GrpcWorkerClient::Call(WorkerMethod method, const grpc::ByteBuffer& request
   }
   call->reader = stub_.PrepareUnaryCall(&call->context, MethodPath(method), request, queue_);
   call->reader->StartCall();
-  call->reader->Finish(&call->reply.message, &call->reply.status, static_cast<CompletionTag*>(call));
+  call->reader->Finish(&call->reply.message, &call->reply.status,
+                       static_cast<CompletionTag*>(call));
 }
 
 }  // namespace holdfast

@@ -14,8 +14,8 @@
 
 namespace holdfast {
 
-// The one place through which calls to workers start. gRPC aborts the process if a call starts after
-// its queue was shut down, so the gate is closed first, and waits for the calls under way.
+// The one place through which calls to workers start. gRPC aborts the process if a call starts
+// after its queue was shut down, so the gate is closed first, and waits for the calls under way.
 // Thread-safe.
 class CallGate {
  public:

@@ -15,10 +15,11 @@ namespace {
 // One replay under way. Kept alive by the callback of its call.
 class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
  public:
-  ReplayRun(History history, std::shared_ptr<WorkerClient> client, absl::Time deadline,
-            absl::AnyInvocable<void(const ReplayResult&)> done)
+  ReplayRun(History history, Checkmark checkmark, std::shared_ptr<WorkerClient> client,
+            absl::Time deadline, absl::AnyInvocable<void(const ReplayResult&)> done)
       : history_(std::move(history)),
         reader_(history_),
+        checkmark_(std::move(checkmark)),
         client_(std::move(client)),
         deadline_(deadline),
         done_(std::move(done)) {}
@@ -48,15 +49,30 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
       }
       result_.worker_session_id = started.session_id();
       id_field_ = EncodeSessionIdField(started.session_id());
+    } else if (method == WorkerMethod::kFingerprint) {
+      FingerprintReply now;
+      if (!reply.status.ok() || !Parse(reply.message, &now).ok() ||
+          now.fingerprint() != checkmark_.fingerprint) {
+        Diverged(absl::StrCat("the fingerprint after entry ", entries_,
+                              " of the history differs from the one taken before"),
+                 reply.status);
+        return;
+      }
+      ApplyNext();
+      return;
     } else if (reply.answer.has_value() &&
                (!reply.answer->clean || reply.answer->actions_applied != expected_actions_)) {
-      Diverged(absl::StrCat("entry ", entries_, " of the history applied ",
-                            reply.answer->actions_applied, " actions instead of ",
-                            expected_actions_),
-               reply.status);
+      Diverged(
+          absl::StrCat("entry ", entries_, " of the history applied ",
+                       reply.answer->actions_applied, " actions instead of ", expected_actions_),
+          reply.status);
       return;
     } else if (!reply.status.ok()) {
       Diverged(absl::StrCat("entry ", entries_, " of the history fails now"), reply.status);
+      return;
+    }
+    if (entries_ > 0 && entries_ == checkmark_.entries) {
+      Call(WorkerMethod::kFingerprint, Serialize(FingerprintRequest()));
       return;
     }
     ApplyNext();
@@ -96,6 +112,7 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
 
   const History history_;
   History::Reader reader_;
+  const Checkmark checkmark_;
   const std::shared_ptr<WorkerClient> client_;
   const absl::Time deadline_;
   absl::AnyInvocable<void(const ReplayResult&)> done_;
@@ -117,10 +134,11 @@ grpc::ByteBuffer WorkerStartRequest(
   return Serialize(request);
 }
 
-void Replay(const SessionOrigin& origin, History history,
+void Replay(const SessionOrigin& origin, History history, Checkmark checkmark,
             std::shared_ptr<WorkerClient> client, absl::Time deadline,
             absl::AnyInvocable<void(const ReplayResult&)> done) {
-  std::make_shared<ReplayRun>(std::move(history), std::move(client), deadline, std::move(done))
+  std::make_shared<ReplayRun>(std::move(history), std::move(checkmark), std::move(client), deadline,
+                              std::move(done))
       ->Start(origin);
 }
 

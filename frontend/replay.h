@@ -21,6 +21,12 @@ struct SessionOrigin {
   int action_space = 0;
 };
 
+// What is known of the state that a history leads to: a fingerprint, taken after so many entries.
+struct Checkmark {
+  int64_t entries = 0;  // 0: none was taken.
+  std::string fingerprint;
+};
+
 // The StartSession request for a worker: the benchmark goes along, program and all.
 grpc::ByteBuffer WorkerStartRequest(
     const SessionOrigin& origin,
@@ -37,8 +43,9 @@ struct ReplayResult {
   int64_t worker_session_id = 0;
 };
 
-// One call at a time on `client`; `done` runs once, on a thread of the client's, after the last.
-void Replay(const SessionOrigin& origin, History history,
+// At the checkmark the fingerprint must be the same. One call at a time on `client`; `done` runs
+// once, on a thread of the client's, after the last.
+void Replay(const SessionOrigin& origin, History history, Checkmark checkmark,
             std::shared_ptr<WorkerClient> client, absl::Time deadline,
             absl::AnyInvocable<void(const ReplayResult&)> done);
 

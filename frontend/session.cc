@@ -84,9 +84,8 @@ Session::Ticket Session::Submit(std::unique_ptr<Operation> operation) {
   const Ticket ticket = ++last_ticket_;
   operation->ticket = ticket;
   if (state_ == SessionState::kEnded) {
-    operation->done(grpc::Status(grpc::StatusCode::NOT_FOUND,
-                                 absl::StrCat("Session not found: ", id_)),
-                    {});
+    operation->done(
+        grpc::Status(grpc::StatusCode::NOT_FOUND, absl::StrCat("Session not found: ", id_)), {});
     return ticket;
   }
   queue_.push_back(std::move(operation));
@@ -137,6 +136,7 @@ void Session::ForkNow() {
   {
     absl::MutexLock lock(&child->mutex_);  // Nobody else has it yet; for the analysis only.
     child->history_ = history_.Fork();
+    child->checkmark_ = checkmark_;
   }
   fork->fork_done(grpc::Status::OK, std::move(child));
 }
@@ -158,9 +158,9 @@ void Session::Abandon(Ticket ticket, const grpc::Status& reason) {
     RunTurns();
     return;
   }
-  const auto found =
-      std::find_if(queue_.begin(), queue_.end(),
-                   [&](const auto& operation) { return operation->ticket == ticket; });
+  const auto found = std::find_if(queue_.begin(), queue_.end(), [&](const auto& operation) {
+    return operation->ticket == ticket;
+  });
   if (found == queue_.end()) return;
   const std::unique_ptr<Operation> abandoned = std::move(*found);
   queue_.erase(found);
@@ -182,9 +182,8 @@ void Session::End() {
                                absl::StrCat("Session ", id_, " was ended during this call")));
   }
   for (const auto& operation : queue_) {
-    operation->done(grpc::Status(grpc::StatusCode::NOT_FOUND,
-                                 absl::StrCat("Session not found: ", id_)),
-                    {});
+    operation->done(
+        grpc::Status(grpc::StatusCode::NOT_FOUND, absl::StrCat("Session not found: ", id_)), {});
   }
   queue_.clear();
 }

@@ -148,6 +148,7 @@ class Session : public std::enable_shared_from_this<Session> {
   mutable absl::Mutex mutex_;
   SessionState state_ ABSL_GUARDED_BY(mutex_) = SessionState::kParked;
   History history_ ABSL_GUARDED_BY(mutex_);
+  Checkmark checkmark_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::unique_ptr<Operation>> queue_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Operation> current_ ABSL_GUARDED_BY(mutex_);
   Ticket last_ticket_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -6,13 +6,13 @@ namespace {
 // legal[from][to]
 constexpr bool kLegal[kSessionStates][kSessionStates] = {
     //                  Parked Materi Reside Busy   Recove Lost   Ended
-    /* Parked */        {false, true, false, false, false, false, true},
+    /* Parked */ {false, true, false, false, false, false, true},
     /* Materialising */ {true, false, true, false, false, true, true},
-    /* Resident */      {true, false, false, true, false, false, true},
-    /* Busy */          {true, false, true, false, true, false, true},
-    /* Recovering */    {true, false, true, false, false, true, true},
-    /* Lost */          {false, false, false, false, false, false, true},
-    /* Ended */         {false, false, false, false, false, false, false},
+    /* Resident */ {true, false, false, true, false, false, true},
+    /* Busy */ {true, false, true, false, true, false, true},
+    /* Recovering */ {true, false, true, false, false, true, true},
+    /* Lost */ {false, false, false, false, false, false, true},
+    /* Ended */ {false, false, false, false, false, false, false},
 };
 
 }  // namespace

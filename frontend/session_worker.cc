@@ -47,11 +47,12 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
     EndRecovery(RecoveryOutcome::kAbandoned);
     Transition(SessionState::kParked);
     // After an attempt the call may have done something, if only outside of the session.
-    FinishCurrent(current_->attempts == 0
-                      ? ToGrpcStatus(lease.status())
-                      : grpc::Status(grpc::StatusCode::ABORTED,
-                                     absl::StrCat("unconfirmed: the worker failed, and for a retry ",
-                                                  lease.status().message())));
+    FinishCurrent(
+        current_->attempts == 0
+            ? ToGrpcStatus(lease.status())
+            : grpc::Status(grpc::StatusCode::ABORTED,
+                           absl::StrCat("unconfirmed: the worker failed, and for a retry ",
+                                        lease.status().message())));
     RunTurns();
     return;
   }
@@ -65,7 +66,7 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
   const uint64_t replay_epoch = ++epoch_;
   // A fork of the history: this call may be abandoned, and the next add to the history, before the
   // replay has noticed.
-  Replay(origin_, history_.Fork(), lease_.client, current_->budget,
+  Replay(origin_, history_.Fork(), checkmark_, lease_.client, current_->budget,
          [self = shared_from_this(), replay_epoch](const ReplayResult& result) {
            self->OnReplayed(replay_epoch, result);
          });
@@ -215,11 +216,12 @@ void Session::OnStarted(const WorkerReply& reply) {
 
 void Session::OnStepped(const WorkerReply& reply) {
   const StepRequestView& step = current_->step;
-  const WorkerAnswer answer = reply.answer.value_or(WorkerAnswer{step.action_count, true});
+  const WorkerAnswer answer = reply.answer.value_or(WorkerAnswer{step.action_count, true, ""});
   const int64_t applied = std::min<int64_t>(answer.actions_applied, step.action_count);
   if (applied > 0) {
     history_.AppendStep(absl::string_view(step.actions).substr(0, step.action_ends[applied - 1]),
                         applied);
+    if (!answer.fingerprint.empty()) checkmark_ = {history_.entry_count(), answer.fingerprint};
   }
   if (answer.clean) {
     Transition(SessionState::kResident);
@@ -227,9 +229,9 @@ void Session::OnStepped(const WorkerReply& reply) {
     ReleaseWorker();
     Transition(SessionState::kParked);
   }
-  FinishCurrent(reply.status.ok() ? reply.status
-                                  : TranslateSessionStatus(WorkerMethod::kStep, reply.status),
-                reply.message);
+  FinishCurrent(
+      reply.status.ok() ? reply.status : TranslateSessionStatus(WorkerMethod::kStep, reply.status),
+      reply.message);
 }
 
 void Session::OnParameterHandled(const WorkerReply& reply) {
@@ -251,8 +253,7 @@ void Session::OnParameterHandled(const WorkerReply& reply) {
 
 absl::Status Session::RecordParameter(const WorkerReply& reply) {
   if (!reply.status.ok()) return absl::OkStatus();  // The caller looks at that.
-  const auto& parameter =
-      current_->parameters.parameter(current_->parameter_replies.reply_size());
+  const auto& parameter = current_->parameters.parameter(current_->parameter_replies.reply_size());
   HandleParameterReply handled;
   const absl::Status parsed = Parse(reply.message, &handled);
   if (!parsed.ok()) return absl::InternalError("the worker's reply is malformed");
@@ -290,13 +291,13 @@ void Session::OnWorkerExit(uint64_t loan, const WorkerFailure& failure) {
 void Session::DiscardWorker(const grpc::Status& status) {
   const bool is_late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
   const uint64_t epoch = ++epoch_;
-  environment_->workers->Discard(
-      std::exchange(lease_, Lease()), is_late ? WorkerFailure::TIME_LIMIT : WorkerFailure::LINK,
-      is_late ? absl::ZeroDuration() : kExitGrace,
-      [self = shared_from_this(), epoch](const WorkerFailure& failure) {
-        absl::MutexLock lock(&self->mutex_);
-        if (epoch == self->epoch_) self->OnWorkerGone(failure);
-      });
+  environment_->workers->Discard(std::exchange(lease_, Lease()),
+                                 is_late ? WorkerFailure::TIME_LIMIT : WorkerFailure::LINK,
+                                 is_late ? absl::ZeroDuration() : kExitGrace,
+                                 [self = shared_from_this(), epoch](const WorkerFailure& failure) {
+                                   absl::MutexLock lock(&self->mutex_);
+                                   if (epoch == self->epoch_) self->OnWorkerGone(failure);
+                                 });
 }
 
 void Session::OnWorkerGone(WorkerFailure failure) {
@@ -319,9 +320,8 @@ void Session::OnWorkerGone(WorkerFailure failure) {
 }
 
 void Session::OnCallFailed(const WorkerFailure& failure) {
-  const Verdict verdict =
-      JudgeFailure(failure.cause(), current_->attempts, environment_->step_retries,
-                   current_->budget - absl::Now());
+  const Verdict verdict = JudgeFailure(failure.cause(), current_->attempts,
+                                       environment_->step_retries, current_->budget - absl::Now());
   if (verdict == Verdict::kRetry) {
     Materialise();
     return;
@@ -341,11 +341,10 @@ void Session::OnCallFailed(const WorkerFailure& failure) {
       current_->kind == Kind::kStep
           ? absl::StrCat("Step [",
                          environment_->describe_actions(origin_.action_space, current_->step), "]")
-          : absl::StrCat("SendSessionParameter [",
-                         current_->parameters
-                             .parameter(current_->parameter_replies.reply_size())
-                             .key(),
-                         "]");
+          : absl::StrCat(
+                "SendSessionParameter [",
+                current_->parameters.parameter(current_->parameter_replies.reply_size()).key(),
+                "]");
   switch (verdict) {
     case Verdict::kTimeLimit:
       FinishCurrent(MakeFailureStatus(

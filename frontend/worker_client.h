@@ -12,7 +12,14 @@
 
 namespace holdfast {
 
-enum class WorkerMethod { kDescribe, kStartSession, kStep, kHandleParameter, kEndSession };
+enum class WorkerMethod {
+  kDescribe,
+  kStartSession,
+  kStep,
+  kHandleParameter,
+  kFingerprint,
+  kEndSession
+};
 
 struct WorkerReply {
   grpc::Status status;

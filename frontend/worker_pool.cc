@@ -179,17 +179,17 @@ void WorkerPool::StartWorkers() {
   }
   // A worker that starts may still serve those who wait; if there is none, waiting is pointless.
   if (!is_ready_ && Count(WorkerState::kStarting) == 0 && !waiters_.empty()) {
-    FailWaiters(absl::UnavailableError(
-        absl::StrCat("workers cannot be started: ", last_start_failure_)));
+    FailWaiters(
+        absl::UnavailableError(absl::StrCat("workers cannot be started: ", last_start_failure_)));
   }
   // Even without warm workers one must tell what workers offer: calls are checked against that.
-  const int warm = is_described_ ? options_.warm : std::max(options_.warm, 1);
-  const int wanted = warm + static_cast<int>(waiters_.size()) -
-                     static_cast<int>(idle_.size()) - Count(WorkerState::kStarting);
+  const int needed =
+      std::max(options_.warm + static_cast<int>(waiters_.size()), is_described_ ? 0 : 1);
+  const int wanted = needed - static_cast<int>(idle_.size()) - Count(WorkerState::kStarting);
   // While starts fail, one probe at a time is enough.
   const int max_starting = start_failures_.empty() ? options_.max_starting : 1;
-  const int count = std::min({wanted, options_.max - CountAlive(),
-                              max_starting - Count(WorkerState::kStarting)});
+  const int count =
+      std::min({wanted, options_.max - CountAlive(), max_starting - Count(WorkerState::kStarting)});
   if (count <= 0) return;
   const absl::Duration wait = decision.spawn_at - dependencies_.clock->Now();
   dependencies_.clock->Cancel(retry_timer_);
@@ -245,8 +245,9 @@ void WorkerPool::OnReady(WorkerSlot* slot, const DescribeReply& description) {
 void WorkerPool::OnDead(WorkerSlot* slot, WorkerState last_state) {
   const uint64_t id = slot->id();
   const WorkerFailure failure = slot->failure();
-  const bool is_failure = failure.cause() != WorkerFailure::SHUTDOWN &&
-                          (last_state == WorkerState::kStarting || last_state == WorkerState::kIdle);
+  const bool is_failure =
+      failure.cause() != WorkerFailure::SHUTDOWN &&
+      (last_state == WorkerState::kStarting || last_state == WorkerState::kIdle);
   idle_.erase(std::remove(idle_.begin(), idle_.end(), id), idle_.end());
   if (is_failure) {
     last_start_failure_ = DescribeFailure(failure);

@@ -33,7 +33,8 @@ class WorkerPool : public WorkerSource {
     absl::Duration wait_timeout = absl::Seconds(60);
     RestartPolicyOptions restart;
   };
-  // Told on the supervision thread. All are optional to fill with something useful, but must be set.
+  // Told on the supervision thread. All are optional to fill with something useful, but must be
+  // set.
   struct Observer {
     // A worker changed its state; nullopt: it has just been made, or is gone.
     std::function<void(absl::optional<WorkerState> from, absl::optional<WorkerState> to)>
@@ -74,10 +75,11 @@ class WorkerPool : public WorkerSource {
     OnFailure on_exit;
     Clock::TimerId timer;
   };
-  // A loan: from Acquire until the lease was given back and the process has ended, or is idle again.
+  // A loan: from Acquire until the lease was given back and the process has ended, or is idle
+  // again.
   struct Loan {
-    OnFailure on_exit;  // Null once the lease was given back.
-    OnFailure on_gone;  // Set by Discard.
+    OnFailure on_exit;                      // Null once the lease was given back.
+    OnFailure on_gone;                      // Set by Discard.
     absl::optional<WorkerFailure> failure;  // Set: the process has ended.
   };
 
@@ -111,7 +113,7 @@ class WorkerPool : public WorkerSource {
   uint64_t last_worker_ = 0;
   uint64_t last_ticket_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<WorkerSlot>> slots_;  // All but Dead.
-  std::deque<uint64_t> idle_;  // Oldest first.
+  std::deque<uint64_t> idle_;                                         // Oldest first.
   absl::flat_hash_map<uint64_t, Loan> loans_;
   std::deque<Waiter> waiters_;  // First come, first served.
   int counts_[kWorkerStates] = {};

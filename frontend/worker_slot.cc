@@ -24,10 +24,10 @@ constexpr absl::Duration kRetirementGrace = absl::Seconds(1);
 constexpr bool kLegal[kWorkerStates][kWorkerStates] = {
     //             Starting Idle   Leased Retiring Dead
     /* Starting */ {false, true, false, true, true},
-    /* Idle */     {false, false, true, true, true},
-    /* Leased */   {false, true, false, true, true},
+    /* Idle */ {false, false, true, true, true},
+    /* Leased */ {false, true, false, true, true},
     /* Retiring */ {false, false, false, false, true},
-    /* Dead */     {false, false, false, false, false},
+    /* Dead */ {false, false, false, false, false},
 };
 
 }  // namespace
@@ -138,7 +138,8 @@ void WorkerSlot::Retire() {
     Kill(WorkerFailure::UNKNOWN);
     return;
   }
-  timer_ = dependencies_.clock->RunAfter(kRetirementGrace, [this] { Kill(WorkerFailure::UNKNOWN); });
+  timer_ =
+      dependencies_.clock->RunAfter(kRetirementGrace, [this] { Kill(WorkerFailure::UNKNOWN); });
   compiler_gym::EndSessionRequest request;
   request.set_session_id(1);
   client_->Call(WorkerMethod::kEndSession, Serialize(request), absl::Now() + kRetirementGrace,

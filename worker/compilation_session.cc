@@ -14,8 +14,6 @@ absl::Status CleanError(absl::Status error) {
   return error;
 }
 
-bool IsCleanError(const absl::Status& error) {
-  return error.GetPayload(kCleanPayload).has_value();
-}
+bool IsCleanError(const absl::Status& error) { return error.GetPayload(kCleanPayload).has_value(); }
 
 }  // namespace holdfast

@@ -9,8 +9,8 @@
 // state: no clocks, no random devices, no files that change in between.
 //
 // Errors are absl::Status. They reach the client as they are, with two exceptions that the protocol
-// demands: UNAVAILABLE becomes INTERNAL (clients would re-send the step), and NOT_FOUND out of Init()
-// becomes INVALID_ARGUMENT. An exception that leaves a hook becomes INTERNAL.
+// demands: UNAVAILABLE becomes INTERNAL (clients would re-send the step), and NOT_FOUND out of
+// Init() becomes INVALID_ARGUMENT. An exception that leaves a hook becomes INTERNAL.
 #ifndef HOLDFAST_WORKER_COMPILATION_SESSION_H_
 #define HOLDFAST_WORKER_COMPILATION_SESSION_H_
 
@@ -73,8 +73,9 @@ class CompilationSession {
   //   static std::vector<compiler_gym::ObservationSpace> ObservationSpaces();
 
   // Starts the compilation of `benchmark`, to be driven by actions of the space at `action_space`
-  // in ActionSpaces(). Called once, first. The program is always inline: `benchmark.program().contents()`.
-  // An error refuses the benchmark; nothing else of the object is called after it.
+  // in ActionSpaces(). Called once, first. The program is always inline:
+  // `benchmark.program().contents()`. An error refuses the benchmark; nothing else of the object is
+  // called after it.
   virtual absl::Status Init(int action_space, const compiler_gym::Benchmark& benchmark) = 0;
 
   // Applies one action. Its type and range have been checked against the action space (the last
@@ -93,13 +94,15 @@ class CompilationSession {
 
   // Answers a parameter sent by the client. nullopt: the session does not know the key, and the
   // runtime goes on to its own parameters.
-  virtual absl::StatusOr<absl::optional<ParameterResult>> HandleParameter(
-      absl::string_view key, absl::string_view value) {
+  virtual absl::StatusOr<absl::optional<ParameterResult>> HandleParameter(absl::string_view key,
+                                                                          absl::string_view value) {
     return absl::optional<ParameterResult>();
   }
 
-  // A digest of the state, at most 64 bytes; empty: none. Equal states have equal digests, in every
-  // process. The runtime uses it to prove that a recovery was exact. Cheap: it runs with steps.
+  // A digest of the state; empty: none; the first 64 bytes count. Equal states have equal digests,
+  // in every process. The runtime uses it to prove that a recovery was exact, and spends about 2 %
+  // of the time of steps on it: the dearer it is, the more rarely it is asked for. Must not change
+  // the state.
   virtual absl::StatusOr<std::string> Fingerprint() { return std::string(); }
 
  protected:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/status.h"
 #include "common/version.h"
 #include "worker/validation.h"
@@ -84,6 +85,7 @@ absl::Status SessionHost::StartSession(const compiler_gym::StartSessionRequest& 
     return session_->Init(request.action_space(), *benchmark);
   });
   action_space_ = type_.action_spaces[request.action_space()].space();
+  fingerprint_budget_ = FingerprintBudget();
   if (status.ok()) status = Observe(request.observation_space(), reply, answer);
   if (!status.ok()) {
     session_.reset();
@@ -104,9 +106,30 @@ absl::Status SessionHost::Step(const StepRequest& request, StepReply* reply, Wor
     status = CheckAction(absl::StrCat("action[", i, "]"), action_space_, request.action(i));
     if (!status.ok()) return status;
   }
+  const absl::Time start = absl::Now();
   status = ApplyActions(request, reply, answer);
   if (status.ok()) status = Observe(request.observation_space(), reply, answer);
+  if (status.ok() && answer->actions_applied > 0) MaybeFingerprint(absl::Now() - start, answer);
   return status;
+}
+
+void SessionHost::MaybeFingerprint(absl::Duration step_time, WorkerAnswer* answer) {
+  if (!fingerprint_budget_.Allows(step_time)) return;
+  const absl::Time start = absl::Now();
+  const absl::StatusOr<std::string> fingerprint =
+      Guarded("Fingerprint", [&] { return session_->Fingerprint(); });
+  fingerprint_budget_.Spend(absl::Now() - start);
+  if (fingerprint.ok()) answer->fingerprint = fingerprint->substr(0, kMaxFingerprintBytes);
+}
+
+absl::Status SessionHost::Fingerprint(FingerprintReply* reply, WorkerAnswer* answer) {
+  answer->clean = true;
+  if (session_ == nullptr) return absl::FailedPreconditionError("this worker holds no session");
+  const absl::StatusOr<std::string> fingerprint =
+      Guarded("Fingerprint", [&] { return session_->Fingerprint(); });
+  if (!fingerprint.ok()) return fingerprint.status();
+  reply->set_fingerprint(fingerprint->substr(0, kMaxFingerprintBytes));
+  return absl::OkStatus();
 }
 
 absl::Status SessionHost::ApplyActions(const StepRequest& request, StepReply* reply,
@@ -115,8 +138,8 @@ absl::Status SessionHost::ApplyActions(const StepRequest& request, StepReply* re
   absl::Status failure;
   for (const auto& action : request.action()) {
     if (reply->has_new_action_space()) {
-      failure = CheckAction(absl::StrCat("action[", answer->actions_applied, "]"), action_space_,
-                            action);
+      failure =
+          CheckAction(absl::StrCat("action[", answer->actions_applied, "]"), action_space_, action);
       if (!failure.ok()) break;
     }
     absl::StatusOr<ActionResult> result =

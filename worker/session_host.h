@@ -9,10 +9,12 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "common/worker_answer.h"
 #include "proto/compiler_gym_service.pb.h"
 #include "proto/worker_control.pb.h"
 #include "worker/compilation_session.h"
+#include "worker/fingerprint_budget.h"
 
 namespace holdfast {
 
@@ -38,6 +40,7 @@ class SessionHost {
                     WorkerAnswer* answer);
   absl::Status HandleParameter(const compiler_gym::SessionParameter& parameter,
                                HandleParameterReply* reply, WorkerAnswer* answer);
+  absl::Status Fingerprint(FingerprintReply* reply, WorkerAnswer* answer);
   // Destroys the session. Ignored if there is none with that id.
   void EndSession(int64_t session_id);
   absl::Status CheckSession(int64_t session_id) const;
@@ -48,6 +51,8 @@ class SessionHost {
                             compiler_gym::StepReply* reply, WorkerAnswer* answer);
   template <typename Indices, typename Reply>
   absl::Status Observe(const Indices& observation_space, Reply* reply, WorkerAnswer* answer);
+  // Takes a fingerprint with a step of that duration, if the budget allows.
+  void MaybeFingerprint(absl::Duration step_time, WorkerAnswer* answer);
   absl::Status CheckObservationSpaces(
       const google::protobuf::RepeatedField<int32_t>& observation_space) const;
 
@@ -56,6 +61,7 @@ class SessionHost {
   absl::flat_hash_map<std::string, compiler_gym::Benchmark> benchmarks_;
   std::unique_ptr<CompilationSession> session_;
   compiler_gym::Space action_space_;  // The one that holds now.
+  FingerprintBudget fingerprint_budget_;
 };
 
 }  // namespace holdfast

@@ -18,8 +18,8 @@ absl::Status Expect(absl::string_view field, const Event& action, Event::ValueCa
     const auto* field = Event::descriptor()->FindFieldByNumber(value);
     return field == nullptr ? "no value" : field->name();
   };
-  return absl::InvalidArgumentError(absl::StrCat(field, " has ", name(action.value_case()),
-                                                 ", must have ", name(wanted)));
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " has ", name(action.value_case()), ", must have ", name(wanted)));
 }
 
 absl::Status CheckChoice(absl::string_view field, const Event& action, int64_t size) {

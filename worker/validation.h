@@ -8,9 +8,9 @@
 
 namespace holdfast {
 
-// InvalidArgument if `action`, called `field` in the message, is not an element of `space`: it names
-// the value and the range. Checks discrete spaces, command lines, scalar ranges and strings; an
-// action of another kind of space passes.
+// InvalidArgument if `action`, called `field` in the message, is not an element of `space`: it
+// names the value and the range. Checks discrete spaces, command lines, scalar ranges and strings;
+// an action of another kind of space passes.
 absl::Status CheckAction(absl::string_view field, const compiler_gym::Space& space,
                          const compiler_gym::Event& action);
 

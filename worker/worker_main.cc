@@ -15,9 +15,10 @@
 #include "worker/session_host.h"
 #include "worker/worker_server.h"
 
-ABSL_FLAG(std::string, worker_listen, "",
-          "Worker role only: serve on HOST:PORT instead of the link to a front, to drive one worker "
-          "alone while debugging.");
+ABSL_FLAG(
+    std::string, worker_listen, "",
+    "Worker role only: serve on HOST:PORT instead of the link to a front, to drive one worker "
+    "alone while debugging.");
 ABSL_FLAG(std::string, worker_scratch_directory, "",
           "Worker role only, set by the front: the session's private directory. Default: a fresh "
           "one under TMPDIR, which is left behind.");
@@ -47,8 +48,8 @@ int RunWorker(int argc, char** argv, const SessionType& type) {
 
   SessionHost host(type, context);
   const std::string address = absl::GetFlag(FLAGS_worker_listen);
-  const absl::Status status = address.empty() ? ServeLink(&host, UniqueFd(kWorkerLinkFd))
-                                              : ServeAddress(&host, address);
+  const absl::Status status =
+      address.empty() ? ServeLink(&host, UniqueFd(kWorkerLinkFd)) : ServeAddress(&host, address);
   std::cerr << "ERROR: " << status.message() << std::endl;
   return 1;
 }

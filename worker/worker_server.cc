@@ -26,8 +26,9 @@
 namespace holdfast {
 namespace {
 
-using RawWorkerControl = WorkerControl::WithRawMethod_Describe<
-    WorkerControl::WithRawMethod_HandleParameter<WorkerControl::Service>>;
+using RawWorkerControl =
+    WorkerControl::WithRawMethod_Describe<WorkerControl::WithRawMethod_HandleParameter<
+        WorkerControl::WithRawMethod_Fingerprint<WorkerControl::Service>>>;
 
 // Parses the request, lets `call` fill the reply and the answer, and sends both.
 template <typename Request, typename Reply, typename Call>
@@ -35,7 +36,8 @@ std::function<void(std::shared_ptr<UnaryCall>)> Typed(Call call) {
   return [call](const std::shared_ptr<UnaryCall>& rpc) {
     Request request;
     Reply reply;
-    WorkerAnswer answer{/*actions_applied=*/0, /*clean=*/true};
+    WorkerAnswer answer;
+    answer.clean = true;
     absl::Status status = Parse(rpc->request(), &request);
     if (status.ok()) status = call(request, &reply, &answer);
     AddToTrailers(answer, &rpc->context());
@@ -105,11 +107,11 @@ std::vector<UnaryServer::Method> WorkerServer::Methods() {
                                *reply = description.spaces();
                                return absl::OkStatus();
                              })));
-  methods.push_back(
-      Bind("StartSession", &service_, &Raw::RequestStartSession,
-           Typed<StartSessionRequest, StartSessionReply>(
-               [host](const StartSessionRequest& request, StartSessionReply* reply,
-                      WorkerAnswer* answer) { return host->StartSession(request, reply, answer); })));
+  methods.push_back(Bind(
+      "StartSession", &service_, &Raw::RequestStartSession,
+      Typed<StartSessionRequest, StartSessionReply>(
+          [host](const StartSessionRequest& request, StartSessionReply* reply,
+                 WorkerAnswer* answer) { return host->StartSession(request, reply, answer); })));
   methods.push_back(Bind("ForkSession", &service_, &Raw::RequestForkSession,
                          Typed<ForkSessionRequest, ForkSessionReply>(
                              [](const auto&, ForkSessionReply*, WorkerAnswer*) {
@@ -123,12 +125,12 @@ std::vector<UnaryServer::Method> WorkerServer::Methods() {
                  reply->set_remaining_sessions(host->session_count());
                  return absl::OkStatus();
                })));
-  methods.push_back(Bind("Step", &service_, &Raw::RequestStep,
-                         Typed<StepRequest, StepReply>(
-                             [host](const StepRequest& request, StepReply* reply,
-                                    WorkerAnswer* answer) {
-                               return host->Step(request, reply, answer);
-                             })));
+  methods.push_back(
+      Bind("Step", &service_, &Raw::RequestStep,
+           Typed<StepRequest, StepReply>(
+               [host](const StepRequest& request, StepReply* reply, WorkerAnswer* answer) {
+                 return host->Step(request, reply, answer);
+               })));
   methods.push_back(
       Bind("AddBenchmark", &service_, &Raw::RequestAddBenchmark,
            Typed<AddBenchmarkRequest, AddBenchmarkReply>(
@@ -136,36 +138,40 @@ std::vector<UnaryServer::Method> WorkerServer::Methods() {
                  host->AddBenchmarks(request);
                  return absl::OkStatus();
                })));
-  methods.push_back(Bind(
-      "SendSessionParameter", &service_, &Raw::RequestSendSessionParameter,
-      Typed<SendSessionParameterRequest, SendSessionParameterReply>(
-          [host](const SendSessionParameterRequest& request, SendSessionParameterReply* reply,
-                 WorkerAnswer* answer) {
-            absl::Status status = host->CheckSession(request.session_id());
-            for (const SessionParameter& parameter : request.parameter()) {
-              HandleParameterReply handled;
-              if (status.ok()) status = host->HandleParameter(parameter, &handled, answer);
-              if (status.ok() && !handled.known()) {
-                status = absl::InvalidArgumentError(
-                    absl::StrCat("Unknown parameter: ", parameter.key()));
-              }
-              reply->add_reply(handled.reply());
-            }
-            return status;
-          })));
+  methods.push_back(Bind("SendSessionParameter", &service_, &Raw::RequestSendSessionParameter,
+                         Typed<SendSessionParameterRequest, SendSessionParameterReply>(
+                             [host](const SendSessionParameterRequest& request,
+                                    SendSessionParameterReply* reply, WorkerAnswer* answer) {
+                               absl::Status status = host->CheckSession(request.session_id());
+                               for (const SessionParameter& parameter : request.parameter()) {
+                                 HandleParameterReply handled;
+                                 if (status.ok())
+                                   status = host->HandleParameter(parameter, &handled, answer);
+                                 if (status.ok() && !handled.known()) {
+                                   status = absl::InvalidArgumentError(
+                                       absl::StrCat("Unknown parameter: ", parameter.key()));
+                                 }
+                                 reply->add_reply(handled.reply());
+                               }
+                               return status;
+                             })));
   methods.push_back(Bind("Describe", &control_, &RawWorkerControl::RequestDescribe,
                          Typed<DescribeRequest, DescribeReply>(
                              [host](const auto&, DescribeReply* reply, WorkerAnswer*) {
                                host->Describe(reply);
                                return absl::OkStatus();
                              })));
-  methods.push_back(
-      Bind("HandleParameter", &control_, &RawWorkerControl::RequestHandleParameter,
-           Typed<HandleParameterRequest, HandleParameterReply>(
-               [host](const HandleParameterRequest& request, HandleParameterReply* reply,
-                      WorkerAnswer* answer) {
-                 return host->HandleParameter(request.parameter(), reply, answer);
-               })));
+  methods.push_back(Bind("HandleParameter", &control_, &RawWorkerControl::RequestHandleParameter,
+                         Typed<HandleParameterRequest, HandleParameterReply>(
+                             [host](const HandleParameterRequest& request,
+                                    HandleParameterReply* reply, WorkerAnswer* answer) {
+                               return host->HandleParameter(request.parameter(), reply, answer);
+                             })));
+  methods.push_back(Bind("Fingerprint", &control_, &RawWorkerControl::RequestFingerprint,
+                         Typed<FingerprintRequest, FingerprintReply>(
+                             [host](const auto&, FingerprintReply* reply, WorkerAnswer* answer) {
+                               return host->Fingerprint(reply, answer);
+                             })));
   return methods;
 }
 

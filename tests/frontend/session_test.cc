@@ -16,12 +16,12 @@ using testing::IsEmpty;
 TEST(SessionStateTest, OnlyTheTableIsLegal) {
   using S = SessionState;
   std::vector<std::pair<S, S>> legal = {
-      {S::kParked, S::kMaterialising},   {S::kMaterialising, S::kResident},
-      {S::kMaterialising, S::kParked},   {S::kMaterialising, S::kLost},
-      {S::kResident, S::kBusy},          {S::kResident, S::kParked},
-      {S::kBusy, S::kResident},          {S::kBusy, S::kParked},
-      {S::kBusy, S::kRecovering},        {S::kRecovering, S::kResident},
-      {S::kRecovering, S::kParked},      {S::kRecovering, S::kLost},
+      {S::kParked, S::kMaterialising}, {S::kMaterialising, S::kResident},
+      {S::kMaterialising, S::kParked}, {S::kMaterialising, S::kLost},
+      {S::kResident, S::kBusy},        {S::kResident, S::kParked},
+      {S::kBusy, S::kResident},        {S::kBusy, S::kParked},
+      {S::kBusy, S::kRecovering},      {S::kRecovering, S::kResident},
+      {S::kRecovering, S::kParked},    {S::kRecovering, S::kLost},
   };
   for (int from = 0; from < kSessionStates; ++from) {
     if (static_cast<S>(from) != S::kEnded) legal.emplace_back(static_cast<S>(from), S::kEnded);
@@ -148,10 +148,10 @@ class SessionTest : public SupervisionFixture {
   void AnswerStart(uint64_t worker) {
     compiler_gym::StartSessionReply reply;
     reply.set_session_id(100 + static_cast<int64_t>(worker));
-    Answer(worker, reply, {0, true});
+    Answer(worker, reply, {0, true, ""});
   }
-  void AnswerStep(uint64_t worker, int64_t applied) {
-    Answer(worker, compiler_gym::StepReply(), {applied, true});
+  void AnswerStep(uint64_t worker, int64_t applied, const std::string& fingerprint = "") {
+    Answer(worker, compiler_gym::StepReply(), {applied, true, fingerprint});
   }
   void AnswerError(uint64_t worker, grpc::StatusCode code, absl::optional<WorkerAnswer> answer) {
     client(worker).Answer({grpc::Status(code, "worker's words"), {}, answer});
@@ -300,7 +300,7 @@ TEST_F(SessionTest, StepThatTakesTooLongIsKilledAndNotTriedAgain) {
 TEST_F(SessionTest, CleanErrorKeepsTheWorkerAndTheAppliedActions) {
   StartOnWorker1();
   const ResultPtr step = Step({1, 2, 3});
-  AnswerError(1, grpc::StatusCode::OUT_OF_RANGE, WorkerAnswer{2, true});
+  AnswerError(1, grpc::StatusCode::OUT_OF_RANGE, WorkerAnswer{2, true, ""});
   EXPECT_EQ(step->status.error_code(), grpc::StatusCode::OUT_OF_RANGE);
   EXPECT_EQ(step->status.error_message(), "worker's words");
   EXPECT_EQ(session_->state(), SessionState::kResident);
@@ -312,7 +312,7 @@ TEST_F(SessionTest, CleanErrorKeepsTheWorkerAndTheAppliedActions) {
 TEST_F(SessionTest, DirtyErrorRebuildsWithTheAppliedActions) {
   StartOnWorker1();
   const ResultPtr step = Step({1, 2, 3});
-  AnswerError(1, grpc::StatusCode::INTERNAL, WorkerAnswer{1, false});
+  AnswerError(1, grpc::StatusCode::INTERNAL, WorkerAnswer{1, false, ""});
   EXPECT_EQ(step->status.error_code(), grpc::StatusCode::INTERNAL);
   Step({4});
   ReplayOn(2, {{"step 1", 1}});
@@ -322,7 +322,7 @@ TEST_F(SessionTest, DirtyErrorRebuildsWithTheAppliedActions) {
 TEST_F(SessionTest, SessionsUnavailableIsNotTheClients) {
   StartOnWorker1();
   const ResultPtr step = Step({1});
-  AnswerError(1, grpc::StatusCode::UNAVAILABLE, WorkerAnswer{0, true});
+  AnswerError(1, grpc::StatusCode::UNAVAILABLE, WorkerAnswer{0, true, ""});
   EXPECT_EQ(step->status.error_code(), grpc::StatusCode::INTERNAL);
 }
 
@@ -362,7 +362,7 @@ TEST_F(SessionTest, BenchmarkThatKillsItsWorkerTwiceIsRefused) {
 TEST_F(SessionTest, NotFoundOfInitIsInvalidArgument) {
   const ResultPtr started = Start();
   BecomeReady(1);
-  AnswerError(1, grpc::StatusCode::NOT_FOUND, WorkerAnswer{0, false});
+  AnswerError(1, grpc::StatusCode::NOT_FOUND, WorkerAnswer{0, false, ""});
   EXPECT_EQ(started->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(session_->state(), SessionState::kEnded);
 }
@@ -378,6 +378,33 @@ TEST_F(SessionTest, RecoveryThatDivergesLosesTheSession) {
   EXPECT_EQ(next->status.error_code(), grpc::StatusCode::DATA_LOSS);
   EXPECT_EQ(Step({4})->status.error_code(), grpc::StatusCode::DATA_LOSS);
   EXPECT_THAT(recoveries_, ElementsAre(RecoveryOutcome::kLost));
+}
+
+TEST_F(SessionTest, RecoveryIsCheckedByTheLastFingerprint) {
+  StartOnWorker1();
+  for (const char* fingerprint : {"one", "two", ""}) {
+    const ResultPtr step = Step({1});
+    AnswerStep(1, 1, fingerprint);
+    ASSERT_TRUE(step->status.ok());
+  }
+  for (const bool is_same : {true, false}) {
+    const uint64_t worker = spawner_.last() + 1;
+    Exit(spawner_.last(), SIGKILL);
+    const ResultPtr next = Step({});
+    ReplayOn(worker, {{"step 1", 1}, {"step 1", 1}});
+    ASSERT_EQ(client(worker).calls().front().method, WorkerMethod::kFingerprint);
+    FingerprintReply reply;
+    reply.set_fingerprint(is_same ? "two" : "three");
+    Answer(worker, reply, {0, true, ""});
+    if (is_same) {
+      AnswerStep(worker, 1);
+      AnswerStep(worker, 0);
+      EXPECT_TRUE(next->status.ok());
+    } else {
+      EXPECT_EQ(next->status.error_code(), grpc::StatusCode::DATA_LOSS);
+      EXPECT_THAT(next->status.error_message(), HasSubstr("fingerprint"));
+    }
+  }
 }
 
 TEST_F(SessionTest, RecoveryThatCrashesIsTriedTwiceAndNoMore) {
@@ -422,14 +449,14 @@ TEST_F(SessionTest, ParametersThatChangeStateAreReplayedInTheirPlace) {
   set.set_reply("was set");
   set.set_changed_state(true);
   EXPECT_EQ(Asked(1), "parameter set");
-  Answer(1, set, {0, true});
+  Answer(1, set, {0, true, ""});
   HandleParameterReply get;
   get.set_known(true);
   get.set_reply("is set");
   EXPECT_EQ(Asked(1), "parameter get");
-  Answer(1, get, {0, true});
+  Answer(1, get, {0, true, ""});
   EXPECT_EQ(Asked(1), "parameter builtin");
-  Answer(1, HandleParameterReply(), {0, true});
+  Answer(1, HandleParameterReply(), {0, true, ""});
   compiler_gym::SendSessionParameterReply replies;
   ASSERT_TRUE(sent->status.ok()) << sent->status.error_message();
   ASSERT_TRUE(Parse(sent->reply, &replies).ok());
@@ -442,7 +469,7 @@ TEST_F(SessionTest, ParametersThatChangeStateAreReplayedInTheirPlace) {
   EXPECT_EQ(Asked(2), "step 1");
   AnswerStep(2, 1);
   EXPECT_EQ(Asked(2), "parameter set");
-  Answer(2, set, {0, true});
+  Answer(2, set, {0, true, ""});
   EXPECT_EQ(Asked(2), "step 2");
   AnswerStep(2, 1);
   EXPECT_EQ(Asked(2), "step 3");
@@ -451,7 +478,7 @@ TEST_F(SessionTest, ParametersThatChangeStateAreReplayedInTheirPlace) {
 TEST_F(SessionTest, UnknownParameterIsNamed) {
   StartOnWorker1();
   const ResultPtr sent = SendParameters({"no.such"});
-  Answer(1, HandleParameterReply(), {0, true});
+  Answer(1, HandleParameterReply(), {0, true, ""});
   EXPECT_EQ(sent->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(sent->status.error_message(), "Unknown parameter: no.such");
   EXPECT_EQ(session_->state(), SessionState::kResident);

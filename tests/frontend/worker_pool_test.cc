@@ -21,9 +21,9 @@ WorkerPool::Options WithWarm(int warm, int max) {
 TEST(WorkerStateTest, OnlyTheTableIsLegal) {
   using S = WorkerState;
   const std::vector<std::pair<S, S>> legal = {
-      {S::kStarting, S::kIdle},  {S::kStarting, S::kRetiring}, {S::kStarting, S::kDead},
-      {S::kIdle, S::kLeased},    {S::kIdle, S::kRetiring},     {S::kIdle, S::kDead},
-      {S::kLeased, S::kIdle},    {S::kLeased, S::kRetiring},   {S::kLeased, S::kDead},
+      {S::kStarting, S::kIdle}, {S::kStarting, S::kRetiring}, {S::kStarting, S::kDead},
+      {S::kIdle, S::kLeased},   {S::kIdle, S::kRetiring},     {S::kIdle, S::kDead},
+      {S::kLeased, S::kIdle},   {S::kLeased, S::kRetiring},   {S::kLeased, S::kDead},
       {S::kRetiring, S::kDead},
   };
   for (int from = 0; from < kWorkerStates; ++from) {
