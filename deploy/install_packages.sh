@@ -9,7 +9,7 @@ packages=(
   g++ python3 bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib
   # Libraries. LLVM's static archives need the last four to link.
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev libuv1-dev
-  prometheus-cpp-dev libgtest-dev libgmock-dev pkg-config
+  prometheus-cpp-dev libcivetweb-dev libspdlog-dev libgtest-dev libgmock-dev pkg-config
   llvm-19-dev libzstd-dev libz3-dev libxml2-dev zlib1g-dev
   # Run time: clang-19 turns C benchmarks into bitcode.
   clang-19

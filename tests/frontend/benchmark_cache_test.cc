@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -17,11 +18,11 @@ using compiler_gym::Benchmark;
 constexpr int64_t kItemBytes = 1000;
 
 // Exactly `bytes` in size when serialised.
-Benchmark Make(const std::string& uri, int64_t bytes = kItemBytes) {
-  Benchmark benchmark;
-  benchmark.set_uri(uri);
-  std::string* contents = benchmark.mutable_program()->mutable_contents();
-  for (int64_t size = benchmark.ByteSizeLong(); size != bytes; size = benchmark.ByteSizeLong()) {
+std::shared_ptr<const Benchmark> Make(const std::string& uri, int64_t bytes = kItemBytes) {
+  auto benchmark = std::make_shared<Benchmark>();
+  benchmark->set_uri(uri);
+  std::string* contents = benchmark->mutable_program()->mutable_contents();
+  for (int64_t size = benchmark->ByteSizeLong(); size != bytes; size = benchmark->ByteSizeLong()) {
     contents->resize(contents->size() + bytes - size, 'x');
   }
   return benchmark;
