@@ -32,6 +32,10 @@ struct StartFailure {
 
 constexpr int kFirstFreeFd = 4;
 
+// As shells have it: 126 is a program that cannot be executed.
+constexpr int kExitNotExecutable = 126;
+constexpr int kExitOther = 125;
+
 std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
   for (const std::string& string : strings) pointers.push_back(const_cast<char*>(string.c_str()));
@@ -83,7 +87,7 @@ class Child {
     if (write(failure_fd_, &failure, sizeof(failure)) < 0) {
       // The spawner is gone, and so is this process.
     }
-    _exit(127);
+    _exit(step == kExecute ? kExitNotExecutable : kExitOther);
   }
 
   // A source below kFirstFreeFd could be overwritten before it is used.

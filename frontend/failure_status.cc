@@ -13,6 +13,8 @@
 namespace holdfast {
 namespace {
 
+// The message goes twice: by itself, and in the details, which are base64 on the wire.
+constexpr size_t kMaxMessageOnWire = 768;
 constexpr size_t kMaxStderrOnWire = 1024;
 constexpr size_t kMaxStderrInText = 300;
 // What a retry needs at the very least.
@@ -22,7 +24,7 @@ absl::string_view Tail(absl::string_view text, size_t size) {
   return text.size() <= size ? text : text.substr(text.size() - size);
 }
 
-// A proto3 string must be UTF-8, and a worker may write anything.
+// A proto3 string must be UTF-8, and a worker may write anything: only ASCII remains.
 std::string Printable(absl::string_view text) {
   std::string printable(text);
   for (char& c : printable) {
@@ -79,7 +81,7 @@ grpc::Status MakeFailureStatus(grpc::StatusCode code, absl::string_view message,
   bounded.set_stderr_tail(Printable(Tail(failure.stderr_tail(), kMaxStderrOnWire)));
   StatusDetails details;
   details.set_code(code);
-  details.set_message(BoundMessage(message, 1024));
+  details.set_message(BoundMessage(Printable(message), kMaxMessageOnWire));
   details.add_details()->PackFrom(bounded);
   return grpc::Status(code, details.message(), details.SerializeAsString());
 }
@@ -99,7 +101,9 @@ grpc::Status TranslateSessionStatus(WorkerMethod method, const grpc::Status& sta
 
 Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
                      absl::Duration time_left) {
-  if (cause == WorkerFailure::TIME_LIMIT) return Verdict::kTimeLimit;
+  if (cause == WorkerFailure::TIME_LIMIT) {
+    return attempts > 1 ? Verdict::kUnconfirmed : Verdict::kTimeLimit;
+  }
   if (attempts > retries) return attempts > 1 ? Verdict::kRepeated : Verdict::kUnconfirmed;
   if (time_left < kMinRetryTime) return Verdict::kUnconfirmed;
   return Verdict::kRetry;

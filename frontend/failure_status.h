@@ -16,11 +16,12 @@ namespace holdfast {
 // "signal", "time_limit", …: the name of a metric label.
 std::string FailureCauseName(WorkerFailure::Cause cause);
 
-// One line: "killed by signal 11 (Segmentation fault); stderr: …", at most about 300 bytes of stderr.
+// One line: "killed by signal 11 (Segmentation fault); stderr: …", at most about 300 bytes of
+// stderr.
 std::string DescribeFailure(const WorkerFailure& failure);
 
 // A status with `failure` in its details (grpc-status-details-bin), within 4 KiB on the wire: the
-// stderr tail is cut to 1 KiB, and so is the message.
+// stderr tail is cut to 1 KiB, the message to 768 bytes. Only ASCII remains of both.
 grpc::Status MakeFailureStatus(grpc::StatusCode code, absl::string_view message,
                                const WorkerFailure& failure);
 
@@ -33,7 +34,7 @@ grpc::Status TranslateSessionStatus(WorkerMethod method, const grpc::Status& sta
 enum class Verdict {
   kRetry,        // On another worker.
   kRepeated,     // ABORTED: it failed again on the retry.
-  kUnconfirmed,  // ABORTED: no time is left for a retry.
+  kUnconfirmed,  // ABORTED: no time is left for a retry, or it did not end in what was left.
   kTimeLimit,    // DEADLINE_EXCEEDED: it took too long, and would again.
 };
 
@@ -42,8 +43,8 @@ enum class Verdict {
 Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
                      absl::Duration time_left);
 
-// When a call must be over, replays and retries included: after `limit`, or at 95 % of the time that
-// the client gave, so that our answer still reaches it.
+// When a call must be over, replays and retries included: after `limit`, or at 95 % of the time
+// that the client gave, so that our answer still reaches it.
 absl::Time CallBudget(absl::Time now, absl::Duration limit, absl::Time client_deadline);
 
 }  // namespace holdfast

@@ -29,7 +29,8 @@ struct ProcessRequest {
 
 // How a process ended, as the kernel told it.
 struct ProcessExit {
-  // False: it was never started, or its end was not seen. `error` says why; the rest is unset.
+  // False: it was never started, or its end was not seen. `error` says why; the rest is unset, but
+  // for the exit code 126 of a program that cannot be executed.
   bool known = false;
   std::string error;
   int exit_code = 0;  // Meaningful if signal is 0.

@@ -23,8 +23,8 @@ RestartDecision DecideRestart(const RestartPolicyOptions& options,
   return {ready, std::max(now, failures.back() + std::min(backoff, options.max_backoff))};
 }
 
-bool IsPermanentStartFailure(int exit_code, int signal, bool could_not_exec) {
-  return could_not_exec || (signal == 0 && (exit_code == kCannotExecute || exit_code == kNotFound));
+bool IsPermanentStartFailure(int exit_code, int signal) {
+  return signal == 0 && (exit_code == kCannotExecute || exit_code == kNotFound);
 }
 
 void StartFailureLog::Failed(absl::Time when, bool permanent) {

@@ -47,7 +47,7 @@ RestartDecision DecideRestart(const RestartPolicyOptions& options,
 // Whether trying again is pointless until somebody mends the installation: the program could not be
 // executed, or a shell or the dynamic linker said so (126, 127: not executable, not found, a
 // missing library). `exit_code` counts only if `signal` is 0.
-bool IsPermanentStartFailure(int exit_code, int signal, bool could_not_exec);
+bool IsPermanentStartFailure(int exit_code, int signal);
 
 // The failures since the last success, for a pool that starts several workers at once: those that
 // fail together count once, or a single hiccup of the machine would use up the burst. Bounded in

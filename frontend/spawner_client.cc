@@ -184,9 +184,9 @@ void SpawnerClient::OnMessage(absl::string_view bytes, std::vector<UniqueFd> fds
   if (auto* started = std::get_if<StartedMessage>(&*message)) {
     OnStarted(*started, std::move(fds));
   } else if (auto* exited = std::get_if<ExitedMessage>(&*message)) {
-    if (!exited->error.empty()) return FinishUnknown(exited->process, exited->error);
     ProcessExit exit;
-    exit.known = true;
+    exit.known = exited->error.empty();
+    exit.error = exited->error;
     if (WIFSIGNALED(exited->wait_status)) exit.signal = WTERMSIG(exited->wait_status);
     if (WIFEXITED(exited->wait_status)) exit.exit_code = WEXITSTATUS(exited->wait_status);
     exit.peak_rss_bytes = exited->peak_rss_bytes;

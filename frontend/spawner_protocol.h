@@ -52,7 +52,7 @@ struct StartedMessage {
 
 struct ExitedMessage {
   uint64_t process = 0;
-  std::string error;        // Not empty: it was never started, and the rest is unset.
+  std::string error;        // Not empty: it was never started.
   int32_t wait_status = 0;  // As wait(2) has it.
   int64_t peak_rss_bytes = 0;
   int64_t cpu_micros = 0;

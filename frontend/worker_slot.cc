@@ -172,8 +172,7 @@ void WorkerSlot::FillFailure(const ProcessExit& exit) {
   failure_.set_exit_code(exit.exit_code);
   failure_.set_peak_rss_bytes(exit.peak_rss_bytes);
   failure_.set_cpu_seconds(exit.cpu_seconds);
-  is_permanent_failure_ =
-      IsPermanentStartFailure(exit.exit_code, exit.signal, !exit.known && pid_ == 0);
+  is_permanent_failure_ = IsPermanentStartFailure(exit.exit_code, exit.signal);
   if (kill_cause_ != WorkerFailure::UNKNOWN) {
     failure_.set_cause(kill_cause_);
   } else if (is_retired_) {

@@ -57,13 +57,12 @@ TEST(RestartPolicyTest, HonoursItsOptions) {
 }
 
 TEST(RestartPolicyTest, PermanentFailures) {
-  EXPECT_TRUE(IsPermanentStartFailure(0, 0, true));
-  EXPECT_TRUE(IsPermanentStartFailure(126, 0, false));
-  EXPECT_TRUE(IsPermanentStartFailure(127, 0, false));
-  EXPECT_FALSE(IsPermanentStartFailure(0, 0, false));
-  EXPECT_FALSE(IsPermanentStartFailure(1, 0, false));
-  EXPECT_FALSE(IsPermanentStartFailure(0, SIGKILL, false));
-  EXPECT_FALSE(IsPermanentStartFailure(127, SIGSEGV, false));
+  EXPECT_TRUE(IsPermanentStartFailure(126, 0));
+  EXPECT_TRUE(IsPermanentStartFailure(127, 0));
+  EXPECT_FALSE(IsPermanentStartFailure(0, 0));
+  EXPECT_FALSE(IsPermanentStartFailure(1, 0));
+  EXPECT_FALSE(IsPermanentStartFailure(0, SIGKILL));
+  EXPECT_FALSE(IsPermanentStartFailure(127, SIGSEGV));
 }
 
 TEST(StartFailureLogTest, ASuccessClearsIt) {

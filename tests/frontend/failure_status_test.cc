@@ -1,0 +1,105 @@
+#include "frontend/failure_status.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+namespace holdfast {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+WorkerFailure Failure(WorkerFailure::Cause cause) {
+  WorkerFailure failure;
+  failure.set_cause(cause);
+  return failure;
+}
+
+TEST(FailureStatusTest, EachCauseHasANameAndWords) {
+  for (int cause = 0; cause < WorkerFailure::Cause_ARRAYSIZE; ++cause) {
+    if (!WorkerFailure::Cause_IsValid(cause)) continue;
+    const auto value = static_cast<WorkerFailure::Cause>(cause);
+    EXPECT_FALSE(FailureCauseName(value).empty());
+    EXPECT_FALSE(DescribeFailure(Failure(value)).empty());
+  }
+  EXPECT_EQ(FailureCauseName(WorkerFailure::TIME_LIMIT), "time_limit");
+}
+
+TEST(FailureStatusTest, SigkillAloneIsNotOutOfMemory) {
+  WorkerFailure failure = Failure(WorkerFailure::SIGNAL);
+  failure.set_signal(SIGKILL);
+  EXPECT_EQ(DescribeFailure(failure), "killed by signal 9 (Killed)");
+}
+
+TEST(FailureStatusTest, DescriptionHasTheEndOfStderrOnOneLine) {
+  WorkerFailure failure = Failure(WorkerFailure::EXIT);
+  failure.set_exit_code(3);
+  failure.set_stderr_tail(std::string(5000, 'x') + "\nlast\nwords\n\n");
+  const std::string text = DescribeFailure(failure);
+  EXPECT_THAT(text, StartsWith("exited with code 3; stderr: "));
+  EXPECT_THAT(text, HasSubstr("last | words"));
+  EXPECT_LT(text.size(), 400u);
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+}
+
+TEST(FailureStatusTest, StaysSmallWhateverTheWorkerWrote) {
+  for (const char byte : {'x', '\n', '\xff', '\0'}) {
+    WorkerFailure failure = Failure(WorkerFailure::SIGNAL);
+    failure.set_stderr_tail(std::string(100000, byte));
+    const grpc::Status status =
+        MakeFailureStatus(grpc::StatusCode::ABORTED, std::string(100000, byte), failure);
+    // On the wire the details are base64, and the message is percent-encoded.
+    size_t encoded = status.error_details().size() * 4 / 3;
+    for (const char c : status.error_message()) encoded += c >= ' ' && c <= '~' && c != '%' ? 1 : 3;
+    EXPECT_LE(encoded, 4096u);
+    StatusDetails details;
+    ASSERT_TRUE(details.ParseFromString(status.error_details()));
+    WorkerFailure unpacked;
+    ASSERT_TRUE(details.details(0).UnpackTo(&unpacked));
+    EXPECT_LE(unpacked.stderr_tail().size(), 1024u);
+    EXPECT_EQ(details.message(), status.error_message());
+  }
+}
+
+TEST(FailureStatusTest, SessionStatusPassesButForWhatTheProtocolNeeds) {
+  using grpc::StatusCode;
+  const auto translate = [](WorkerMethod method, StatusCode code, const char* message) {
+    return TranslateSessionStatus(method, grpc::Status(code, message));
+  };
+  const grpc::Status plain = translate(WorkerMethod::kStep, StatusCode::OUT_OF_RANGE, "words");
+  EXPECT_EQ(plain.error_code(), StatusCode::OUT_OF_RANGE);
+  EXPECT_EQ(plain.error_message(), "words");
+  EXPECT_EQ(translate(WorkerMethod::kStep, StatusCode::UNAVAILABLE, "").error_code(),
+            StatusCode::INTERNAL);
+  EXPECT_EQ(translate(WorkerMethod::kStep, StatusCode::NOT_FOUND, "").error_code(),
+            StatusCode::NOT_FOUND);
+  EXPECT_EQ(translate(WorkerMethod::kStartSession, StatusCode::NOT_FOUND, "").error_code(),
+            StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(translate(WorkerMethod::kStep, StatusCode::NOT_FOUND, "Session not found: 1")
+                  .error_message(),
+              testing::Not(StartsWith("Session not found")));
+}
+
+TEST(FailureStatusTest, Verdicts) {
+  const absl::Duration plenty = absl::Minutes(1);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::SIGNAL, 1, 1, plenty), Verdict::kRetry);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::SIGNAL, 2, 1, plenty), Verdict::kRepeated);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::SIGNAL, 2, 3, plenty), Verdict::kRetry);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::SIGNAL, 1, 0, plenty), Verdict::kUnconfirmed);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::SIGNAL, 1, 1, absl::ZeroDuration()),
+            Verdict::kUnconfirmed);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::TIME_LIMIT, 1, 5, plenty), Verdict::kTimeLimit);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::LINK, 1, 1, plenty), Verdict::kRetry);
+}
+
+TEST(FailureStatusTest, BudgetIsTheSmallerOfLimitAndMostOfTheDeadline) {
+  const absl::Time now = absl::FromUnixSeconds(1000);
+  EXPECT_EQ(CallBudget(now, absl::Seconds(10), absl::InfiniteFuture()), now + absl::Seconds(10));
+  EXPECT_EQ(CallBudget(now, absl::Seconds(10), now + absl::Hours(1)), now + absl::Seconds(10));
+  EXPECT_EQ(CallBudget(now, absl::Seconds(10), now + absl::Seconds(2)),
+            now + absl::Milliseconds(1900));
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,262 @@
+#include "worker/session_host.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <stdexcept>
+#include <utility>
+
+namespace holdfast {
+namespace {
+
+using compiler_gym::Event;
+using compiler_gym::StepReply;
+using compiler_gym::StepRequest;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// What the session was asked, and what it is to do: shared with the test, as the host makes the
+// session itself.
+struct Script {
+  std::vector<std::string> calls;
+  std::function<absl::StatusOr<ActionResult>(int64_t)> apply = [](int64_t) {
+    return ActionResult();
+  };
+  absl::Status end_of_step;
+  absl::Status observation;
+  std::string fingerprint;
+};
+Script* script = nullptr;
+
+class ScriptedSession : public CompilationSession {
+ public:
+  using CompilationSession::CompilationSession;
+  static std::string CompilerVersion() { return "scripted"; }
+  static std::vector<compiler_gym::ActionSpace> ActionSpaces() {
+    compiler_gym::ActionSpace space;
+    space.mutable_space()->mutable_discrete()->set_n(10);
+    return {space};
+  }
+  static std::vector<compiler_gym::ObservationSpace> ObservationSpaces() {
+    return std::vector<compiler_gym::ObservationSpace>(2);
+  }
+  absl::Status Init(int, const compiler_gym::Benchmark& benchmark) override {
+    if (benchmark.uri() == "throw") throw std::runtime_error("no such thing");
+    return benchmark.uri() == "bad" ? absl::NotFoundError("bad") : absl::OkStatus();
+  }
+  absl::StatusOr<ActionResult> ApplyAction(const Event& action) override {
+    script->calls.push_back("apply " + std::to_string(action.int64_value()));
+    return script->apply(action.int64_value());
+  }
+  absl::StatusOr<Event> ComputeObservation(int space) override {
+    script->calls.push_back("observe " + std::to_string(space));
+    if (!script->observation.ok()) return script->observation;
+    Event event;
+    event.set_int64_value(space);
+    return event;
+  }
+  absl::Status EndOfStep(bool had_no_effect) override {
+    script->calls.push_back(had_no_effect ? "end, no effect" : "end");
+    return script->end_of_step;
+  }
+  absl::StatusOr<std::string> Fingerprint() override { return script->fingerprint; }
+};
+
+class SessionHostTest : public testing::Test {
+ protected:
+  SessionHostTest() : host_(SessionTypeOf<ScriptedSession>(), {}) { script = &script_; }
+
+  absl::Status Start(const std::string& uri = "good", int action_space = 0) {
+    compiler_gym::StartSessionRequest request;
+    request.mutable_benchmark()->set_uri(uri);
+    request.mutable_benchmark()->mutable_program();
+    request.set_action_space(action_space);
+    request.mutable_benchmark()->mutable_program()->set_contents("x");
+    compiler_gym::StartSessionReply reply;
+    return host_.StartSession(request, &reply, &answer_);
+  }
+  absl::Status Step(const std::vector<int64_t>& actions, const std::vector<int>& observations = {},
+                    int64_t session = kOnlySessionId) {
+    StepRequest request;
+    request.set_session_id(session);
+    for (const int64_t action : actions) request.add_action()->set_int64_value(action);
+    for (const int space : observations) request.add_observation_space(space);
+    script_.calls.clear();
+    reply_.Clear();
+    answer_ = WorkerAnswer();
+    return host_.Step(request, &reply_, &answer_);
+  }
+  // Fails at action `at`, with `error`.
+  void FailAt(int64_t at, absl::Status error) {
+    script_.apply = [at, error](int64_t action) -> absl::StatusOr<ActionResult> {
+      if (action == at) return error;
+      return ActionResult();
+    };
+  }
+
+  Script script_;
+  SessionHost host_;
+  WorkerAnswer answer_;
+  StepReply reply_;
+};
+
+TEST_F(SessionHostTest, StepAppliesThenEndsThenObserves) {
+  ASSERT_TRUE(Start().ok());
+  ASSERT_TRUE(Step({3, 1}, {1, 0, 1}).ok());
+  EXPECT_THAT(script_.calls,
+              ElementsAre("apply 3", "apply 1", "end", "observe 1", "observe 0", "observe 1"));
+  EXPECT_EQ(answer_.actions_applied, 2);
+  EXPECT_TRUE(answer_.clean);
+  EXPECT_EQ(reply_.observation(2).int64_value(), 1);
+}
+
+TEST_F(SessionHostTest, StepWithoutActionsHasNoEffectAndNoEnd) {
+  ASSERT_TRUE(Start().ok());
+  ASSERT_TRUE(Step({}, {0}).ok());
+  EXPECT_THAT(script_.calls, ElementsAre("observe 0"));
+  EXPECT_TRUE(reply_.action_had_no_effect());
+}
+
+TEST_F(SessionHostTest, NoEffectIsTheAndOverAllActions) {
+  ASSERT_TRUE(Start().ok());
+  script_.apply = [](int64_t action) {
+    ActionResult result;
+    result.had_no_effect = action != 5;
+    return result;
+  };
+  ASSERT_TRUE(Step({1, 2}).ok());
+  EXPECT_TRUE(reply_.action_had_no_effect());
+  ASSERT_TRUE(Step({1, 5, 2}).ok());
+  EXPECT_FALSE(reply_.action_had_no_effect());
+}
+
+TEST_F(SessionHostTest, EndOfSessionStopsTheStep) {
+  ASSERT_TRUE(Start().ok());
+  script_.apply = [](int64_t action) {
+    ActionResult result;
+    result.end_of_session = action == 2;
+    return result;
+  };
+  ASSERT_TRUE(Step({1, 2, 3}).ok());
+  EXPECT_TRUE(reply_.end_of_session());
+  EXPECT_EQ(answer_.actions_applied, 2);
+}
+
+TEST_F(SessionHostTest, EverythingIsCheckedBeforeTheFirstActionIsApplied) {
+  ASSERT_TRUE(Start().ok());
+  const std::vector<std::pair<absl::Status, std::string>> refused = {
+      {Step({1, 10}), "action[1].int64_value is 10, must be in [0, 9]"},
+      {Step({1, -1}), "action[1].int64_value is -1, must be in [0, 9]"},
+      {Step({1}, {0, 2}), "observation_space is 2, must be in [0, 1]"},
+  };
+  for (const auto& [status, message] : refused) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(status.message(), message);
+  }
+  EXPECT_TRUE(script_.calls.empty());
+  EXPECT_TRUE(answer_.clean);
+  EXPECT_EQ(answer_.actions_applied, 0);
+}
+
+TEST_F(SessionHostTest, FailureTellsHowFarItCameAndWhetherTheStateIsClean) {
+  ASSERT_TRUE(Start().ok());
+  FailAt(3, absl::OutOfRangeError("three"));
+  EXPECT_EQ(Step({1, 2, 3, 4}, {0}).message(), "three");
+  EXPECT_EQ(answer_.actions_applied, 2);
+  EXPECT_FALSE(answer_.clean);
+  EXPECT_THAT(script_.calls, ElementsAre("apply 1", "apply 2", "apply 3", "end"));
+  FailAt(3, CleanError(absl::OutOfRangeError("three")));
+  EXPECT_FALSE(Step({1, 3}).ok());
+  EXPECT_EQ(answer_.actions_applied, 1);
+  EXPECT_TRUE(answer_.clean);
+}
+
+TEST_F(SessionHostTest, FailedEndOfStepUndoesTheStep) {
+  ASSERT_TRUE(Start().ok());
+  script_.end_of_step = absl::InternalError("invalid IR");
+  EXPECT_EQ(Step({1, 2}).message(), "invalid IR");
+  EXPECT_EQ(answer_.actions_applied, 0);
+  EXPECT_FALSE(answer_.clean);
+}
+
+TEST_F(SessionHostTest, FailedObservationKeepsTheActions) {
+  ASSERT_TRUE(Start().ok());
+  script_.observation = absl::InternalError("blind");
+  EXPECT_EQ(Step({1, 2, 3}, {0}).message(), "blind");
+  EXPECT_EQ(answer_.actions_applied, 3);
+  EXPECT_FALSE(answer_.clean);
+}
+
+TEST_F(SessionHostTest, ExceptionsBecomeStatuses) {
+  ASSERT_TRUE(Start().ok());
+  script_.apply = [](int64_t action) -> absl::StatusOr<ActionResult> {
+    if (action == 1) throw std::runtime_error("thrown words");
+    throw 42;
+  };
+  absl::Status status = Step({1});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("thrown words"));
+  EXPECT_FALSE(answer_.clean);
+  EXPECT_EQ(Step({2}).code(), absl::StatusCode::kInternal);
+}
+
+TEST_F(SessionHostTest, RefusedBenchmarkLeavesNoSession) {
+  EXPECT_EQ(Start("bad").code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(host_.session_count(), 0);
+  EXPECT_EQ(Start("throw").code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(Start("good", 1).message(), "action_space is 1, must be in [0, 0]");
+  EXPECT_TRUE(Start().ok());
+  EXPECT_EQ(Start().code(), absl::StatusCode::kFailedPrecondition) << "one session only";
+}
+
+TEST_F(SessionHostTest, OtherSessionsAreNotFound) {
+  EXPECT_EQ(Step({}).message(), "Session not found: 1");
+  ASSERT_TRUE(Start().ok());
+  EXPECT_EQ(Step({}, {}, 2).message(), "Session not found: 2");
+  host_.EndSession(2);
+  EXPECT_TRUE(Step({}).ok());
+  host_.EndSession(1);
+  EXPECT_FALSE(Step({}).ok());
+}
+
+TEST_F(SessionHostTest, NewActionSpaceHoldsForTheNextStep) {
+  ASSERT_TRUE(Start().ok());
+  script_.apply = [](int64_t) {
+    ActionResult result;
+    result.new_action_space.emplace();
+    result.new_action_space->mutable_space()->mutable_discrete()->set_n(2);
+    return result;
+  };
+  ASSERT_TRUE(Step({9}).ok());
+  EXPECT_EQ(reply_.new_action_space().space().discrete().n(), 2);
+  EXPECT_FALSE(Step({9}).ok());
+  EXPECT_TRUE(Step({1}).ok());
+}
+
+TEST_F(SessionHostTest, FingerprintComesWithStepsThatChangedSomething) {
+  ASSERT_TRUE(Start().ok());
+  script_.fingerprint = std::string(100, 'f');
+  ASSERT_TRUE(Step({1}).ok());
+  EXPECT_EQ(answer_.fingerprint, std::string(64, 'f')) << "the first is free, and bounded";
+  ASSERT_TRUE(Step({}).ok());
+  EXPECT_EQ(answer_.fingerprint, "");
+  FingerprintReply reply;
+  EXPECT_TRUE(host_.Fingerprint(&reply, &answer_).ok());
+  EXPECT_EQ(reply.fingerprint().size(), 64u);
+}
+
+TEST(FingerprintBudgetTest, SpendsTwoPercent) {
+  FingerprintBudget budget;
+  EXPECT_TRUE(budget.Allows(absl::ZeroDuration())) << "the first tells the cost";
+  int taken = 0;
+  for (int step = 0; step < 10000; ++step) {
+    if (!budget.Allows(absl::Milliseconds(10))) continue;
+    budget.Spend(absl::Milliseconds(5));
+    ++taken;
+  }
+  EXPECT_NEAR(taken * 5.0 / (10000 * 10.0), 0.02, 0.002);
+}
+
+}  // namespace
+}  // namespace holdfast
