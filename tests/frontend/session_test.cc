@@ -13,6 +13,15 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+// What a session says after that many actions.
+WorkerAnswer Applied(int64_t actions, bool clean = true, const std::string& fingerprint = "") {
+  WorkerAnswer answer;
+  answer.actions_applied = actions;
+  answer.clean = clean;
+  answer.fingerprint = fingerprint;
+  return answer;
+}
+
 TEST(SessionStateTest, OnlyTheTableIsLegal) {
   using S = SessionState;
   std::vector<std::pair<S, S>> legal = {
@@ -148,10 +157,10 @@ class SessionTest : public SupervisionFixture {
   void AnswerStart(uint64_t worker) {
     compiler_gym::StartSessionReply reply;
     reply.set_session_id(100 + static_cast<int64_t>(worker));
-    Answer(worker, reply, {0, true, ""});
+    Answer(worker, reply, Applied(0));
   }
   void AnswerStep(uint64_t worker, int64_t applied, const std::string& fingerprint = "") {
-    Answer(worker, compiler_gym::StepReply(), {applied, true, fingerprint});
+    Answer(worker, compiler_gym::StepReply(), Applied(applied, true, fingerprint));
   }
   void AnswerError(uint64_t worker, grpc::StatusCode code, absl::optional<WorkerAnswer> answer) {
     client(worker).Answer({grpc::Status(code, "worker's words"), {}, answer});
@@ -300,7 +309,7 @@ TEST_F(SessionTest, StepThatTakesTooLongIsKilledAndNotTriedAgain) {
 TEST_F(SessionTest, CleanErrorKeepsTheWorkerAndTheAppliedActions) {
   StartOnWorker1();
   const ResultPtr step = Step({1, 2, 3});
-  AnswerError(1, grpc::StatusCode::OUT_OF_RANGE, WorkerAnswer{2, true, ""});
+  AnswerError(1, grpc::StatusCode::OUT_OF_RANGE, Applied(2, true));
   EXPECT_EQ(step->status.error_code(), grpc::StatusCode::OUT_OF_RANGE);
   EXPECT_EQ(step->status.error_message(), "worker's words");
   EXPECT_EQ(session_->state(), SessionState::kResident);
@@ -312,7 +321,7 @@ TEST_F(SessionTest, CleanErrorKeepsTheWorkerAndTheAppliedActions) {
 TEST_F(SessionTest, DirtyErrorRebuildsWithTheAppliedActions) {
   StartOnWorker1();
   const ResultPtr step = Step({1, 2, 3});
-  AnswerError(1, grpc::StatusCode::INTERNAL, WorkerAnswer{1, false, ""});
+  AnswerError(1, grpc::StatusCode::INTERNAL, Applied(1, false));
   EXPECT_EQ(step->status.error_code(), grpc::StatusCode::INTERNAL);
   Step({4});
   ReplayOn(2, {{"step 1", 1}});
@@ -322,7 +331,7 @@ TEST_F(SessionTest, DirtyErrorRebuildsWithTheAppliedActions) {
 TEST_F(SessionTest, SessionsUnavailableIsNotTheClients) {
   StartOnWorker1();
   const ResultPtr step = Step({1});
-  AnswerError(1, grpc::StatusCode::UNAVAILABLE, WorkerAnswer{0, true, ""});
+  AnswerError(1, grpc::StatusCode::UNAVAILABLE, Applied(0, true));
   EXPECT_EQ(step->status.error_code(), grpc::StatusCode::INTERNAL);
 }
 
@@ -362,7 +371,7 @@ TEST_F(SessionTest, BenchmarkThatKillsItsWorkerTwiceIsRefused) {
 TEST_F(SessionTest, NotFoundOfInitIsInvalidArgument) {
   const ResultPtr started = Start();
   BecomeReady(1);
-  AnswerError(1, grpc::StatusCode::NOT_FOUND, WorkerAnswer{0, false, ""});
+  AnswerError(1, grpc::StatusCode::NOT_FOUND, Applied(0, false));
   EXPECT_EQ(started->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(session_->state(), SessionState::kEnded);
 }
@@ -395,7 +404,7 @@ TEST_F(SessionTest, RecoveryIsCheckedByTheLastFingerprint) {
     ASSERT_EQ(client(worker).calls().front().method, WorkerMethod::kFingerprint);
     FingerprintReply reply;
     reply.set_fingerprint(is_same ? "two" : "three");
-    Answer(worker, reply, {0, true, ""});
+    Answer(worker, reply, Applied(0));
     if (is_same) {
       AnswerStep(worker, 1);
       AnswerStep(worker, 0);
@@ -449,14 +458,14 @@ TEST_F(SessionTest, ParametersThatChangeStateAreReplayedInTheirPlace) {
   set.set_reply("was set");
   set.set_changed_state(true);
   EXPECT_EQ(Asked(1), "parameter set");
-  Answer(1, set, {0, true, ""});
+  Answer(1, set, Applied(0));
   HandleParameterReply get;
   get.set_known(true);
   get.set_reply("is set");
   EXPECT_EQ(Asked(1), "parameter get");
-  Answer(1, get, {0, true, ""});
+  Answer(1, get, Applied(0));
   EXPECT_EQ(Asked(1), "parameter builtin");
-  Answer(1, HandleParameterReply(), {0, true, ""});
+  Answer(1, HandleParameterReply(), Applied(0));
   compiler_gym::SendSessionParameterReply replies;
   ASSERT_TRUE(sent->status.ok()) << sent->status.error_message();
   ASSERT_TRUE(Parse(sent->reply, &replies).ok());
@@ -469,7 +478,7 @@ TEST_F(SessionTest, ParametersThatChangeStateAreReplayedInTheirPlace) {
   EXPECT_EQ(Asked(2), "step 1");
   AnswerStep(2, 1);
   EXPECT_EQ(Asked(2), "parameter set");
-  Answer(2, set, {0, true, ""});
+  Answer(2, set, Applied(0));
   EXPECT_EQ(Asked(2), "step 2");
   AnswerStep(2, 1);
   EXPECT_EQ(Asked(2), "step 3");
@@ -478,7 +487,7 @@ TEST_F(SessionTest, ParametersThatChangeStateAreReplayedInTheirPlace) {
 TEST_F(SessionTest, UnknownParameterIsNamed) {
   StartOnWorker1();
   const ResultPtr sent = SendParameters({"no.such"});
-  Answer(1, HandleParameterReply(), {0, true, ""});
+  Answer(1, HandleParameterReply(), Applied(0));
   EXPECT_EQ(sent->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(sent->status.error_message(), "Unknown parameter: no.such");
   EXPECT_EQ(session_->state(), SessionState::kResident);
