@@ -1,0 +1,78 @@
+#include "worker/llvm/pass_tables.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "absl/strings/match.h"
+#include "worker/llvm/pass_runner.h"
+
+namespace holdfast::llvm_session {
+namespace {
+
+TEST(PassTables, EveryPipelineParses) {
+  for (const PassSpace& space : PassSpaces()) {
+    for (const Pass& pass : space.passes) {
+      if (pass.pipeline.empty()) continue;
+      EXPECT_TRUE(ParsePipeline(pass.pipeline).ok()) << space.name << " " << pass.name;
+    }
+  }
+  EXPECT_EQ(ParsePipeline("no-such-pass").code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(PassTables, NamesAreUnique) {
+  for (const PassSpace& space : PassSpaces()) {
+    std::set<absl::string_view> names;
+    for (const Pass& pass : space.passes) {
+      EXPECT_TRUE(names.insert(pass.name).second) << space.name << " " << pass.name;
+    }
+  }
+}
+
+TEST(PassTables, SpacesAreInTheOrderThatClientsKnow) {
+  ASSERT_EQ(PassSpaces().size(), 3);
+  EXPECT_EQ(PassSpaces()[0].name, "PassesAll");
+  EXPECT_EQ(PassSpaces()[1].name, "passes");
+  EXPECT_EQ(PassSpaces()[2].name, "unsafe");
+}
+
+// Indices as agents of CompilerGym use them.
+TEST(PassTables, CompilerGymOrder) {
+  const absl::Span<const Pass> passes = CompilerGymPasses();
+  ASSERT_EQ(passes.size(), 124);
+  for (const Pass& pass : passes) EXPECT_TRUE(absl::StartsWith(pass.name, "-")) << pass.name;
+  EXPECT_EQ(passes[0].name, "-add-discriminators");
+  EXPECT_EQ(passes[1].name, "-adce");
+  EXPECT_EQ(passes[7].name, "-barrier");
+  EXPECT_EQ(passes[10].name, "-simplifycfg");
+  EXPECT_EQ(passes[27].name, "-reg2mem");
+  EXPECT_EQ(passes[53].name, "-instcombine");
+  EXPECT_EQ(passes[103].name, "-mem2reg");
+  EXPECT_EQ(passes[111].name, "-sroa");
+  EXPECT_EQ(passes[122].name, "-tailcallelim");
+  EXPECT_EQ(passes[123].name, "-mergereturn");
+}
+
+TEST(PassTables, OnlyTwoActionsHaveNoEquivalent) {
+  for (const Pass& pass : CompilerGymPasses()) {
+    EXPECT_EQ(pass.pipeline.empty(), pass.name == "-barrier" || pass.name == "-loop-reroll")
+        << pass.name;
+  }
+}
+
+TEST(PassTables, ModernNamesArePipelines) {
+  for (const Pass& pass : ModernPasses()) EXPECT_EQ(pass.name, pass.pipeline);
+  for (size_t i = 1; i < ModernPasses().size(); ++i) {
+    EXPECT_LT(ModernPasses()[i - 1].name, ModernPasses()[i].name);
+  }
+}
+
+TEST(PassTables, UnsafeBeginsWithTheModernPasses) {
+  ASSERT_GT(UnsafePasses().size(), ModernPasses().size());
+  for (size_t i = 0; i < ModernPasses().size(); ++i) {
+    EXPECT_EQ(UnsafePasses()[i].name, ModernPasses()[i].name);
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::llvm_session

@@ -1,0 +1,86 @@
+#include "tests/worker/llvm/test_support.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "worker/llvm/module_loader.h"
+
+namespace holdfast::llvm_session {
+
+std::string DemoProgram(absl::string_view name) {
+  std::ifstream file(absl::StrCat("worker/llvm/demo/programs/", name));
+  EXPECT_TRUE(file) << name;
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+ScratchDirectory::ScratchDirectory() {
+  std::string name = absl::StrCat(testing::TempDir(), "/llvm_session.XXXXXX");
+  EXPECT_NE(mkdtemp(name.data()), nullptr);
+  path_ = name;
+}
+
+ScratchDirectory::~ScratchDirectory() { std::filesystem::remove_all(path_); }
+
+std::string BitcodeOf(absl::string_view c_source) {
+  const ScratchDirectory scratch;
+  const absl::StatusOr<std::string> bitcode = ToBitcodeOrIr(c_source, scratch.path());
+  EXPECT_TRUE(bitcode.ok()) << bitcode.status();
+  return bitcode.value_or("");
+}
+
+SessionUnderTest::SessionUnderTest() : session_(SessionContext{scratch_.path(), false}) {}
+
+absl::Status SessionUnderTest::Init(absl::string_view space, absl::string_view contents) {
+  const absl::Span<const PassSpace> spaces = PassSpaces();
+  for (size_t i = 0; i < spaces.size(); ++i) {
+    if (spaces[i].name != space) continue;
+    passes_ = spaces[i].passes;
+    compiler_gym::Benchmark benchmark;
+    benchmark.set_uri("benchmark://test/program");
+    benchmark.mutable_program()->set_contents(std::string(contents));
+    return session_.Init(static_cast<int>(i), benchmark);
+  }
+  return absl::NotFoundError(space);
+}
+
+absl::StatusOr<bool> SessionUnderTest::Step(absl::string_view action) {
+  for (size_t i = 0; i < passes_.size(); ++i) {
+    if (passes_[i].name != action) continue;
+    compiler_gym::Event event;
+    event.set_int64_value(static_cast<int64_t>(i));
+    const absl::StatusOr<ActionResult> result = session_.ApplyAction(event);
+    if (!result.ok()) return result.status();
+    if (absl::Status status = session_.EndOfStep(result->had_no_effect); !status.ok()) {
+      return status;
+    }
+    return !result->had_no_effect;
+  }
+  return absl::NotFoundError(action);
+}
+
+absl::StatusOr<compiler_gym::Event> SessionUnderTest::Observe(absl::string_view observation) {
+  const std::vector<compiler_gym::ObservationSpace> spaces = LlvmSession::ObservationSpaces();
+  for (size_t i = 0; i < spaces.size(); ++i) {
+    if (spaces[i].name() == observation) return session_.ComputeObservation(static_cast<int>(i));
+  }
+  return absl::NotFoundError(observation);
+}
+
+std::string SessionUnderTest::Ir() {
+  const absl::StatusOr<compiler_gym::Event> event = Observe("Ir");
+  EXPECT_TRUE(event.ok()) << event.status();
+  return event.ok() ? event->string_value() : "";
+}
+
+int64_t SessionUnderTest::Count(absl::string_view observation) {
+  const absl::StatusOr<compiler_gym::Event> event = Observe(observation);
+  EXPECT_TRUE(event.ok()) << event.status();
+  return event.ok() ? event->int64_value() : -1;
+}
+
+}  // namespace holdfast::llvm_session

@@ -1,0 +1,58 @@
+// What the tests of the LLVM session share: programs, and a session driven as the runtime does.
+#ifndef HOLDFAST_TESTS_WORKER_LLVM_TEST_SUPPORT_H_
+#define HOLDFAST_TESTS_WORKER_LLVM_TEST_SUPPORT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "worker/llvm/llvm_session.h"
+
+namespace holdfast::llvm_session {
+
+// The source of a program in worker/llvm/demo/programs.
+std::string DemoProgram(absl::string_view name);
+
+// An empty directory that goes with the object.
+class ScratchDirectory {
+ public:
+  ScratchDirectory();
+  ~ScratchDirectory();
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// A program as bitcode, unoptimised.
+std::string BitcodeOf(absl::string_view c_source);
+
+// One session, called in the order in which the runtime calls it.
+class SessionUnderTest {
+ public:
+  SessionUnderTest();
+
+  absl::Status Init(absl::string_view space, absl::string_view contents);
+
+  // A step of one action, given by name. Returns whether it had an effect.
+  absl::StatusOr<bool> Step(absl::string_view action);
+
+  absl::StatusOr<compiler_gym::Event> Observe(absl::string_view observation);
+  std::string Ir();
+  int64_t Count(absl::string_view observation);
+
+  LlvmSession& session() { return session_; }
+
+ private:
+  ScratchDirectory scratch_;
+  LlvmSession session_;
+  absl::Span<const Pass> passes_;
+};
+
+}  // namespace holdfast::llvm_session
+
+#endif  // HOLDFAST_TESTS_WORKER_LLVM_TEST_SUPPORT_H_

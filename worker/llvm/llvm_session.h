@@ -1,0 +1,43 @@
+// LLVM 19 as a session type: each action runs one optimisation pass on a module.
+#ifndef HOLDFAST_WORKER_LLVM_LLVM_SESSION_H_
+#define HOLDFAST_WORKER_LLVM_LLVM_SESSION_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "proto/compiler_gym_service.pb.h"
+#include "worker/compilation_session.h"
+#include "worker/llvm/pass_tables.h"
+#include "worker/llvm/program.h"
+
+namespace holdfast::llvm_session {
+
+class LlvmSession : public CompilationSession {
+ public:
+  using CompilationSession::CompilationSession;
+
+  static std::string CompilerVersion();
+  static std::vector<compiler_gym::ActionSpace> ActionSpaces();
+  static std::vector<compiler_gym::ObservationSpace> ObservationSpaces();
+
+  absl::Status Init(int action_space, const compiler_gym::Benchmark& benchmark) override;
+  absl::StatusOr<ActionResult> ApplyAction(const compiler_gym::Event& action) override;
+  absl::StatusOr<compiler_gym::Event> ComputeObservation(int observation_space) override;
+  // Verifies the module if the step changed it. INTERNAL if a pass broke it.
+  absl::Status EndOfStep(bool had_no_effect) override;
+  absl::StatusOr<std::string> Fingerprint() override;
+
+ private:
+  absl::Span<const Pass> passes_;
+  std::unique_ptr<Program> program_;
+  // Of the module, as it is now: tells whether an action had an effect, and is the fingerprint.
+  std::string digest_;
+};
+
+}  // namespace holdfast::llvm_session
+
+#endif  // HOLDFAST_WORKER_LLVM_LLVM_SESSION_H_

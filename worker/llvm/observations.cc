@@ -1,0 +1,148 @@
+#include "worker/llvm/observations.h"
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/Support/raw_ostream.h"
+#include "worker/llvm/instruction_features.h"
+
+namespace holdfast::llvm_session {
+namespace {
+
+using compiler_gym::Event;
+using compiler_gym::ObservationSpace;
+
+// Kinds of space. Each sets the default observation too: what a client uses when a crash kept it
+// from getting one.
+
+void StringSpace(ObservationSpace& space) {
+  space.mutable_space()->mutable_string_value()->mutable_length_range()->set_min(0);
+  space.mutable_default_observation()->set_string_value("");
+}
+
+void ByteSequence(ObservationSpace& space) {
+  compiler_gym::ByteSequenceSpace& bytes = *space.mutable_space()->mutable_byte_sequence();
+  bytes.mutable_length_range()->set_min(0);
+  bytes.mutable_scalar_range()->set_min(0);
+  bytes.mutable_scalar_range()->set_max(255);
+  space.mutable_default_observation()->mutable_byte_tensor()->add_shape(0);
+}
+
+void Count(ObservationSpace& space) {
+  space.mutable_space()->mutable_int64_value()->set_min(0);
+  space.mutable_default_observation()->set_int64_value(0);
+}
+
+template <int kSize>
+void Counts(ObservationSpace& space) {
+  compiler_gym::Int64Box& box = *space.mutable_space()->mutable_int64_box();
+  compiler_gym::Int64Tensor& zeros = *space.mutable_default_observation()->mutable_int64_tensor();
+  box.mutable_low()->add_shape(kSize);
+  box.mutable_high()->add_shape(kSize);
+  zeros.add_shape(kSize);
+  for (int i = 0; i < kSize; ++i) {
+    box.mutable_low()->add_value(0);
+    box.mutable_high()->add_value(std::numeric_limits<int64_t>::max());
+    zeros.add_value(0);
+  }
+}
+
+// Computations.
+
+absl::StatusOr<Event> Ir(Program& program) {
+  Event event;
+  llvm::raw_string_ostream stream(*event.mutable_string_value());
+  program.module().print(stream, /*AAW=*/nullptr);
+  return event;
+}
+
+absl::StatusOr<Event> Bitcode(Program& program) {
+  llvm::SmallVector<char, 0> bitcode;
+  llvm::raw_svector_ostream stream(bitcode);
+  llvm::WriteBitcodeToFile(program.module(), stream);
+  Event event;
+  event.mutable_byte_tensor()->add_shape(bitcode.size());
+  event.mutable_byte_tensor()->set_value(bitcode.data(), bitcode.size());
+  return event;
+}
+
+Event Tensor(absl::Span<const int64_t> values) {
+  Event event;
+  event.mutable_int64_tensor()->add_shape(values.size());
+  event.mutable_int64_tensor()->mutable_value()->Add(values.begin(), values.end());
+  return event;
+}
+
+absl::StatusOr<Event> InstCountOf(Program& program) { return Tensor(InstCount(program.module())); }
+
+absl::StatusOr<Event> AutophaseOf(Program& program) { return Tensor(Autophase(program.module())); }
+
+absl::StatusOr<Event> IrInstructionCount(Program& program) {
+  Event event;
+  event.set_int64_value(program.module().getInstructionCount());
+  return event;
+}
+
+absl::StatusOr<Event> Baseline(Program& program, absl::string_view level) {
+  const absl::StatusOr<int64_t> count = program.BaselineInstructionCount(level);
+  if (!count.ok()) return count.status();
+  Event event;
+  event.set_int64_value(*count);
+  return event;
+}
+
+absl::StatusOr<Event> BaselineO0(Program& program) { return Baseline(program, "O0"); }
+absl::StatusOr<Event> BaselineO3(Program& program) { return Baseline(program, "O3"); }
+absl::StatusOr<Event> BaselineOz(Program& program) { return Baseline(program, "Oz"); }
+
+// One row an observation: to add one, add a row (at the end: clients know their index) and its
+// function.
+struct Row {
+  absl::string_view name;
+  void (*describe)(ObservationSpace& space);
+  absl::StatusOr<Event> (*compute)(Program& program);
+  bool deterministic = true;
+  bool platform_dependent = false;
+};
+
+constexpr Row kRows[] = {
+    {"Ir", StringSpace, Ir},
+    {"Bitcode", ByteSequence, Bitcode},
+    {"InstCount", Counts<kInstCountSize>, InstCountOf},
+    {"Autophase", Counts<kAutophaseSize>, AutophaseOf},
+    {"IrInstructionCount", Count, IrInstructionCount},
+    {"IrInstructionCountO0", Count, BaselineO0},
+    {"IrInstructionCountO3", Count, BaselineO3},
+    {"IrInstructionCountOz", Count, BaselineOz},
+};
+
+}  // namespace
+
+std::vector<ObservationSpace> MakeObservationSpaces() {
+  std::vector<ObservationSpace> spaces;
+  for (const Row& row : kRows) {
+    ObservationSpace& space = spaces.emplace_back();
+    space.set_name(std::string(row.name));
+    space.set_deterministic(row.deterministic);
+    space.set_platform_dependent(row.platform_dependent);
+    row.describe(space);
+  }
+  return spaces;
+}
+
+absl::StatusOr<Event> Observe(int index, Program& program) {
+  const absl::Span<const Row> rows(kRows);
+  if (index < 0 || static_cast<size_t>(index) >= rows.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("observation space ", index, " is not in [0, ", rows.size(), ")"));
+  }
+  return rows[index].compute(program);
+}
+
+}  // namespace holdfast::llvm_session

@@ -1,0 +1,119 @@
+#include "worker/llvm/pass_runner.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/PassManager.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/raw_ostream.h"
+#include "worker/llvm/target.h"
+
+namespace holdfast::llvm_session {
+namespace {
+
+constexpr size_t kMaxVerifierText = 1024;
+
+llvm::StringRef ToLlvm(absl::string_view text) { return {text.data(), text.size()}; }
+
+// Without a handler, LLVM prints every diagnostic and exits on an error.
+class FirstErrorKeeper : public llvm::DiagnosticHandler {
+ public:
+  explicit FirstErrorKeeper(std::string* first_error) : first_error_(first_error) {}
+
+  bool handleDiagnostics(const llvm::DiagnosticInfo& info) override {
+    if (info.getSeverity() == llvm::DS_Error && first_error_->empty()) {
+      llvm::raw_string_ostream stream(*first_error_);
+      llvm::DiagnosticPrinterRawOStream printer(stream);
+      info.print(printer);
+      if (first_error_->empty()) *first_error_ = "unnamed error";
+    }
+    return true;
+  }
+
+ private:
+  std::string* const first_error_;
+};
+
+// Analyses and passes are made anew for each action, which costs 3 us: nothing cached can outlive
+// the state that it describes, so a replay takes the same decisions.
+class Pipeline {
+ public:
+  explicit Pipeline(llvm::TargetMachine* target) : builder_(target) {
+    builder_.registerModuleAnalyses(module_analyses_);
+    builder_.registerCGSCCAnalyses(cgscc_analyses_);
+    builder_.registerFunctionAnalyses(function_analyses_);
+    builder_.registerLoopAnalyses(loop_analyses_);
+    builder_.crossRegisterProxies(loop_analyses_, function_analyses_, cgscc_analyses_,
+                                  module_analyses_);
+  }
+
+  absl::Status Parse(absl::string_view text) {
+    if (llvm::Error error = builder_.parsePassPipeline(passes_, ToLlvm(text))) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("Not a pass pipeline: ", llvm::toString(std::move(error))));
+    }
+    return absl::OkStatus();
+  }
+
+  void Run(llvm::Module& module) { passes_.run(module, module_analyses_); }
+
+ private:
+  // Destroyed in reverse order: module analyses refer to the inner ones.
+  llvm::LoopAnalysisManager loop_analyses_;
+  llvm::FunctionAnalysisManager function_analyses_;
+  llvm::CGSCCAnalysisManager cgscc_analyses_;
+  llvm::ModuleAnalysisManager module_analyses_;
+  llvm::PassBuilder builder_;
+  llvm::ModulePassManager passes_;
+};
+
+}  // namespace
+
+absl::Status RunPipeline(absl::string_view text, llvm::Module& module) {
+  if (text.empty()) return absl::OkStatus();
+  const std::unique_ptr<llvm::TargetMachine> target = MakeTargetMachine(module);
+  Pipeline pipeline(target.get());
+  if (absl::Status status = pipeline.Parse(text); !status.ok()) return status;
+
+  llvm::LLVMContext& context = module.getContext();
+  std::string first_error;
+  context.setDiagnosticHandler(std::make_unique<FirstErrorKeeper>(&first_error));
+  pipeline.Run(module);
+  context.setDiagnosticHandler(std::make_unique<llvm::DiagnosticHandler>());
+  if (!first_error.empty()) {
+    return absl::InternalError(absl::StrCat("LLVM reported an error in ", text, ": ", first_error));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunPass(const Pass& pass, llvm::Module& module) {
+  if (pass.needs_target && MakeTargetMachine(module) == nullptr) return absl::OkStatus();
+  return RunPipeline(pass.pipeline, module);
+}
+
+absl::Status ParsePipeline(absl::string_view text) {
+  // Some passes need a target to be constructed at all, so parsing is tried with one.
+  InitializeLlvm();
+  llvm::LLVMContext context;
+  llvm::Module module("", context);
+  module.setTargetTriple("x86_64-unknown-linux-gnu");
+  const std::unique_ptr<llvm::TargetMachine> target = MakeTargetMachine(module);
+  return Pipeline(target.get()).Parse(text);
+}
+
+absl::Status VerifyModule(const llvm::Module& module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (!llvm::verifyModule(module, &stream)) return absl::OkStatus();
+  stream.flush();
+  text.resize(std::min(text.size(), kMaxVerifierText));
+  return absl::InternalError(absl::StrCat("The module is invalid: ", text));
+}
+
+}  // namespace holdfast::llvm_session

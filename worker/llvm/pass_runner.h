@@ -1,0 +1,32 @@
+// Runs pass pipelines on a module.
+#ifndef HOLDFAST_WORKER_LLVM_PASS_RUNNER_H_
+#define HOLDFAST_WORKER_LLVM_PASS_RUNNER_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "llvm/IR/Module.h"
+#include "worker/llvm/pass_tables.h"
+
+namespace holdfast::llvm_session {
+
+// Runs `pass`, as RunPipeline does, if the module has the target that it may need.
+absl::Status RunPass(const Pass& pass, llvm::Module& module);
+
+// Runs the pass pipeline `text`, as `gvn` or `default<O3>`; an empty one does nothing. It may also
+// end the process. INTERNAL, with the module in an unknown state, if LLVM issued an error with
+// which `opt` would have exited.
+//
+// Whether the module changed is not asked of the passes: some report a change that they did not
+// make, and some (argpromotion, irce, called-value-propagation) make one that they do not report.
+absl::Status RunPipeline(absl::string_view text, llvm::Module& module);
+
+// INVALID_ARGUMENT with LLVM's message if `text` is not a pipeline. (One that parses may still be
+// fatal when it runs: `sroa,licm` is.)
+absl::Status ParsePipeline(absl::string_view text);
+
+// OK, or INTERNAL with the first of what LLVM's verifier says about `module`.
+absl::Status VerifyModule(const llvm::Module& module);
+
+}  // namespace holdfast::llvm_session
+
+#endif  // HOLDFAST_WORKER_LLVM_PASS_RUNNER_H_

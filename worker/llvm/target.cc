@@ -1,0 +1,51 @@
+#include "worker/llvm/target.h"
+
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Triple.h"
+
+namespace holdfast::llvm_session {
+namespace {
+
+// LLVM ends the process after this returns. Plain write(): the heap may be what is broken.
+void WriteFatalError(void* /*data*/, const char* reason, bool /*generate_crash_diagnostics*/) {
+  static constexpr char kPrefix[] = "LLVM ERROR: ";
+  ssize_t ignored = write(STDERR_FILENO, kPrefix, sizeof(kPrefix) - 1);
+  ignored = write(STDERR_FILENO, reason, strlen(reason));
+  ignored = write(STDERR_FILENO, "\n", 1);
+  (void)ignored;
+}
+
+}  // namespace
+
+void InitializeLlvm() {
+  static const bool initialized = [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser();
+    llvm::install_fatal_error_handler(WriteFatalError);
+    return true;
+  }();
+  (void)initialized;
+}
+
+std::unique_ptr<llvm::TargetMachine> MakeTargetMachine(const llvm::Module& module) {
+  const llvm::Triple triple(module.getTargetTriple());
+  if (triple.getArch() == llvm::Triple::UnknownArch) return nullptr;
+  std::string error;
+  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple.str(), error);
+  if (target == nullptr) return nullptr;
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+      triple.str(), /*CPU=*/"", /*Features=*/"", llvm::TargetOptions(),
+      /*RM=*/std::nullopt, /*CM=*/std::nullopt, llvm::CodeGenOptLevel::Default));
+}
+
+}  // namespace holdfast::llvm_session
