@@ -11,13 +11,15 @@
 namespace holdfast {
 namespace {
 
-// "3" or "3 clean".
+// "3", "3 clean", "3 error" or "3 clean error".
 constexpr absl::string_view kCleanSuffix = " clean";
+constexpr absl::string_view kErrorSuffix = " error";
 
 }  // namespace
 
 void AddToTrailers(const WorkerAnswer& answer, grpc::ServerContext* context) {
-  std::string value = absl::StrCat(answer.actions_applied, answer.clean ? kCleanSuffix : "");
+  std::string value = absl::StrCat(answer.actions_applied, answer.clean ? kCleanSuffix : "",
+                                   answer.is_error ? kErrorSuffix : "");
   context->AddTrailingMetadata(kWorkerAnswerKey, value);
   if (!answer.fingerprint.empty()) {
     context->AddTrailingMetadata(kWorkerFingerprintKey, answer.fingerprint);
@@ -30,6 +32,7 @@ absl::optional<WorkerAnswer> FromTrailers(const grpc::ClientContext& context) {
   if (found == trailers.end()) return absl::nullopt;
   absl::string_view text(found->second.data(), found->second.size());
   WorkerAnswer answer;
+  answer.is_error = absl::ConsumeSuffix(&text, kErrorSuffix);
   answer.clean = absl::ConsumeSuffix(&text, kCleanSuffix);
   if (!absl::SimpleAtoi(text, &answer.actions_applied) || answer.actions_applied < 0) {
     return absl::nullopt;

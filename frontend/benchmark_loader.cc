@@ -8,6 +8,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -31,8 +33,7 @@ absl::StatusOr<std::string> ReadAll(int path_fd, int64_t max_bytes) {
   struct stat info;
   if (fstat(path_fd, &info) != 0) return absl::InvalidArgumentError(std::strerror(errno));
   if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError("not a regular file");
-  const UniqueFd file(
-      open(absl::StrCat("/proc/self/fd/", path_fd).c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd file(open(absl::StrCat("/proc/self/fd/", path_fd).c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return absl::InvalidArgumentError(std::strerror(errno));
   if (info.st_size > max_bytes) {
     return absl::InvalidArgumentError(absl::StrCat("its ", info.st_size, " bytes are more than ",
@@ -64,8 +65,8 @@ absl::Status BenchmarkLoader::Check(absl::string_view field,
         field, ".program of ", benchmark.uri(), " is missing: set its contents, or a file:// uri"));
   }
   if (program.has_uri() && !absl::StartsWith(program.uri(), kFileScheme)) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ".program.uri is ", program.uri(),
-                                                   ", must begin with ", kFileScheme));
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ".program.uri is ", program.uri(), ", must begin with ", kFileScheme));
   }
   const auto& config = benchmark.dynamic_config();
   if (!options_.allow_commands &&
@@ -89,26 +90,28 @@ absl::Status BenchmarkLoader::ReadFile(absl::string_view field,
   // Found first and asked for its path after: links cannot change in between. O_PATH has none of
   // the effects that opening a device or a fifo may have.
   const UniqueFd file(open(path.c_str(), O_PATH | O_CLOEXEC));
-  char resolved[PATH_MAX];
-  ssize_t size = -1;
+  std::string location;
   if (file) {
-    size = readlink(absl::StrCat("/proc/self/fd/", file.get()).c_str(), resolved, sizeof(resolved));
+    char resolved[PATH_MAX];
+    const ssize_t size =
+        readlink(absl::StrCat("/proc/self/fd/", file.get()).c_str(), resolved, sizeof(resolved));
+    if (size > 0) location.assign(resolved, size);
+  } else {
+    // One that cannot be opened is judged by where it would be, so that the answer tells nothing of
+    // what lies outside the roots.
+    std::error_code unknown;
+    location = std::filesystem::weakly_canonical(path, unknown).string();
   }
   bool is_allowed = false;
   for (const std::string& root : options_.roots) {
     char resolved_root[PATH_MAX];
     if (realpath(root.c_str(), resolved_root) == nullptr) continue;
-    // One that cannot be opened is judged by its name, so that the answer tells nothing of what
-    // lies outside the roots.
-    is_allowed = is_allowed || IsBelow(size >= 0 ? absl::string_view(resolved, size)
-                                                 : absl::string_view(path),
-                                       resolved_root);
+    is_allowed = is_allowed || IsBelow(location, resolved_root);
   }
   if (!is_allowed) {
-    return error(options_.roots.empty()
-                     ? "files are not allowed without --benchmark_roots"
-                     : absl::StrCat("not below --benchmark_roots=",
-                                    absl::StrJoin(options_.roots, ",")));
+    return error(options_.roots.empty() ? "files are not allowed without --benchmark_roots"
+                                        : absl::StrCat("not below --benchmark_roots=",
+                                                       absl::StrJoin(options_.roots, ",")));
   }
   if (!file) return error("File not found: cannot be opened");
   absl::StatusOr<std::string> contents = ReadAll(file.get(), options_.max_bytes);

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "absl/strings/strip.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/byte_buffer.h"
 #include "common/status.h"
 #include "frontend/log.h"
@@ -63,12 +63,24 @@ void CompilerService::WithDescription(
 }
 
 void CompilerService::GetVersion(const Call& call) {
+  compiler_gym::GetVersionRequest request;
+  const absl::Status parsed = Parse(call->request(), &request);
+  if (!parsed.ok()) {
+    call->Finish(ToGrpcStatus(parsed));
+    return;
+  }
   WithDescription(call, [call](const DescribeReply& description) {
     call->Finish(grpc::Status::OK, Serialize(description.version()));
   });
 }
 
 void CompilerService::GetSpaces(const Call& call) {
+  compiler_gym::GetSpacesRequest request;
+  const absl::Status parsed = Parse(call->request(), &request);
+  if (!parsed.ok()) {
+    call->Finish(ToGrpcStatus(parsed));
+    return;
+  }
   WithDescription(call, [call](const DescribeReply& description) {
     call->Finish(grpc::Status::OK, Serialize(description.spaces()));
   });
@@ -84,10 +96,10 @@ void CompilerService::StartSession(const Call& call) {
     call->Finish(ToGrpcStatus(status));
     return;
   }
-  WithDescription(call, [this, call, request = std::move(request)](
-                            const DescribeReply& description) {
-    StartDescribed(call, request, description);
-  });
+  WithDescription(call,
+                  [this, call, request = std::move(request)](const DescribeReply& description) {
+                    StartDescribed(call, request, description);
+                  });
 }
 
 void CompilerService::StartDescribed(const Call& call,
@@ -107,8 +119,8 @@ void CompilerService::StartDescribed(const Call& call,
   const auto start = [this, call, request] {
     auto benchmark = deps_.cache->Find(request.benchmark().uri());
     if (benchmark == nullptr) {
-      call->Finish(ToGrpcStatus(absl::NotFoundError(
-          absl::StrCat("Benchmark not found: ", request.benchmark().uri()))));
+      call->Finish(ToGrpcStatus(
+          absl::NotFoundError(absl::StrCat("Benchmark not found: ", request.benchmark().uri()))));
       return;
     }
     StartOn(call, request, std::move(benchmark));
@@ -132,13 +144,13 @@ void CompilerService::StartOn(const Call& call, const compiler_gym::StartSession
   auto session = std::make_shared<Session>(
       RandomSessionId(), SessionOrigin{std::move(benchmark), request.action_space()},
       deps_.environment);
-  const Session::Ticket ticket = session->Start(
-      request.observation_space(), call->deadline(),
-      [call, session, table = deps_.table](const grpc::Status& status,
-                                           const grpc::ByteBuffer& reply) {
-        if (status.ok()) table->Insert(session);
-        call->Finish(status, reply);
-      });
+  const Session::Ticket ticket =
+      session->Start(request.observation_space(), call->deadline(),
+                     [call, session, table = deps_.table](const grpc::Status& status,
+                                                          const grpc::ByteBuffer& reply) {
+                       if (status.ok()) table->Insert(session);
+                       call->Finish(status, reply);
+                     });
   AbandonWith(call, session, ticket);
 }
 
@@ -151,19 +163,18 @@ void CompilerService::ForkSession(const Call& call) {
   }
   const std::shared_ptr<Session> session = FindSession(call, request.session_id());
   if (session == nullptr) return;
-  const Session::Ticket ticket =
-      session->Fork(RandomSessionId(), call->deadline(),
-                    [call, table = deps_.table](const grpc::Status& status,
-                                                std::shared_ptr<Session> child) {
-                      if (!status.ok()) {
-                        call->Finish(status);
-                        return;
-                      }
-                      compiler_gym::ForkSessionReply reply;
-                      reply.set_session_id(child->id());
-                      table->Insert(std::move(child));
-                      call->Finish(status, Serialize(reply));
-                    });
+  const Session::Ticket ticket = session->Fork(
+      RandomSessionId(), call->deadline(),
+      [call, table = deps_.table](const grpc::Status& status, std::shared_ptr<Session> child) {
+        if (!status.ok()) {
+          call->Finish(status);
+          return;
+        }
+        compiler_gym::ForkSessionReply reply;
+        reply.set_session_id(child->id());
+        table->Insert(std::move(child));
+        call->Finish(status, Serialize(reply));
+      });
   AbandonWith(call, session, ticket);
 }
 
@@ -241,11 +252,11 @@ void CompilerService::AddToCache(absl::string_view field, Benchmarks benchmarks,
       if (!BenchmarkLoader::IsFile(benchmarks[i])) continue;
       read = deps_.loader->ReadFile(absl::StrCat(field, "[", i, "]"), &benchmarks[i]);
     }
-    deps_.run_on_queue([this, read, benchmarks = std::move(benchmarks),
-                        then = std::move(then)]() mutable {
-      if (read.ok()) AddLoaded(std::move(benchmarks));
-      then(read);
-    });
+    deps_.run_on_queue(
+        [this, read, benchmarks = std::move(benchmarks), then = std::move(then)]() mutable {
+          if (read.ok()) AddLoaded(std::move(benchmarks));
+          then(read);
+        });
   });
 }
 
@@ -277,11 +288,11 @@ void CompilerService::SendSessionParameter(const Call& call) {
   }
   const std::shared_ptr<Session> session = FindSession(call, request.session_id());
   if (session == nullptr) return;
-  const Session::Ticket ticket = session->SendParameters(
-      std::move(request), call->deadline(),
-      [call](const grpc::Status& status, const grpc::ByteBuffer& reply) {
-        call->Finish(status, reply);
-      });
+  const Session::Ticket ticket =
+      session->SendParameters(std::move(request), call->deadline(),
+                              [call](const grpc::Status& status, const grpc::ByteBuffer& reply) {
+                                call->Finish(status, reply);
+                              });
   AbandonWith(call, session, ticket);
 }
 
@@ -303,9 +314,8 @@ absl::Status CompilerService::CheckRecordBudget() const {
 
 void CompilerService::AbandonWith(const Call& call, const std::shared_ptr<Session>& session,
                                   Session::Ticket ticket) {
-  call->OnAbort([session, ticket](const grpc::Status& reason) {
-    session->Abandon(ticket, reason);
-  });
+  call->OnAbort(
+      [session, ticket](const grpc::Status& reason) { session->Abandon(ticket, reason); });
 }
 
 absl::optional<absl::StatusOr<std::string>> CompilerService::BuiltinParameter(
@@ -316,8 +326,8 @@ absl::optional<absl::StatusOr<std::string>> CompilerService::BuiltinParameter(
   if (key != "set_max_size_in_bytes") return absl::nullopt;
   int64_t bytes = 0;
   if (!absl::SimpleAtoi(value, &bytes) || bytes < 0) {
-    return {absl::InvalidArgumentError(absl::StrCat(kCacheParameters, key, " is \"", value,
-                                                    "\", must be an integer >= 0"))};
+    return {absl::InvalidArgumentError(
+        absl::StrCat(kCacheParameters, key, " is \"", value, "\", must be an integer >= 0"))};
   }
   cache->SetMaxSize(bytes);
   return {std::string(value)};

@@ -116,9 +116,8 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
   slots.clock = &loop_;
   slots.spawner = spawner_.get();
   slots.make_client = [this](UniqueFd link) {
-    return std::make_shared<GrpcWorkerClient>(std::move(link),
-                                              static_cast<int>(options_.max_message_bytes),
-                                              rpc_->queue(), rpc_->gate());
+    return std::make_shared<GrpcWorkerClient>(
+        std::move(link), static_cast<int>(options_.max_message_bytes), rpc_->queue(), rpc_->gate());
   };
   slots.post = [this](absl::AnyInvocable<void()> work) { loop_.Post(std::move(work)); };
   slots.run_blocking = [this](absl::AnyInvocable<void()> work) {
@@ -132,7 +131,8 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
 }
 
 absl::Status Frontend::StartServing() {
-  cache_ = absl::make_unique<BenchmarkCache>(options_.benchmark_cache_bytes, std::random_device()());
+  cache_ =
+      absl::make_unique<BenchmarkCache>(options_.benchmark_cache_bytes, std::random_device()());
   metrics_.SetBenchmarkCache([this] { return cache_->GetStats(); });
   loader_ = absl::make_unique<BenchmarkLoader>(BenchmarkLoader::Options{
       options_.benchmark_roots, options_.allow_benchmark_commands, options_.max_message_bytes});

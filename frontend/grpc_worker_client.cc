@@ -60,6 +60,10 @@ struct GrpcWorkerClient::PendingCall final : CompletionTag {
 
   void Proceed(bool /*ok*/) override {  // Always true for Finish().
     reply.answer = FromTrailers(context);
+    // The session answered well, and gRPC made an error of it, as of a reply that is too large.
+    if (!reply.status.ok() && reply.answer.has_value() && !reply.answer->is_error) {
+      reply.answer.reset();
+    }
     done(std::move(reply));
     CallGate* const left = gate;
     delete this;

@@ -1,5 +1,5 @@
-// The front as a program of its own, for any worker binary (--worker). A binary made with the worker
-// SDK needs it not: it is a front, too.
+// The front as a program of its own, for any worker binary (--worker). A binary made with the
+// worker SDK needs it not: it is a front, too.
 #include <iostream>
 
 #include "common/roles.h"

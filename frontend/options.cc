@@ -7,7 +7,9 @@
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/version.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0",
@@ -40,8 +42,7 @@ ABSL_FLAG(std::vector<std::string>, benchmark_roots, {},
           "URIs. Default: none.");
 ABSL_FLAG(bool, allow_benchmark_commands, false,
           "Whether build and run commands of benchmarks are executed, as the service's user.");
-ABSL_FLAG(int64_t, max_message_bytes, 256 << 20,
-          "Largest request or reply. 1024 to 2147483647.");
+ABSL_FLAG(int64_t, max_message_bytes, 256 << 20, "Largest request or reply. 1024 to 2147483647.");
 ABSL_FLAG(int64_t, max_inflight_bytes, 1LL << 30,
           "Requests under way, all together; beyond it calls are refused. At least 1024.");
 ABSL_FLAG(int64_t, max_record_bytes, 4LL << 30,
@@ -79,10 +80,19 @@ class Checker {
   absl::Status status_;
 };
 
+// HOST:PORT or unix:PATH. gRPC itself takes a port modulo 65536.
+bool IsAddress(absl::string_view address) {
+  if (absl::ConsumePrefix(&address, "unix:")) return !address.empty();
+  const size_t colon = address.rfind(':');
+  int port = -1;
+  return colon != absl::string_view::npos && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
+         port >= 0 && port <= 65535;
+}
+
 absl::Status Check(const Options& options) {
   Checker check;
-  check.Require(absl::StrContains(options.listen, ':'), "listen", options.listen,
-                "HOST:PORT or unix:PATH");
+  check.Require(IsAddress(options.listen), "listen", options.listen,
+                "HOST:PORT or unix:PATH, with a port in [0, 65535]");
   check.Require(options.metrics_listen.empty() || absl::StrContains(options.metrics_listen, ':'),
                 "metrics_listen", options.metrics_listen, "HOST:PORT or empty");
   check.InRange("max_workers", options.max_workers, 1, 100000);

@@ -41,9 +41,9 @@ RpcServer::~RpcServer() {
   ServeQueue(queue_.get());
 }
 
-absl::Status RpcServer::Start(const std::string& address, grpc::Service* service,
-                              const std::function<std::vector<UnaryServer::Method>(
-                                  grpc::ServerCompletionQueue*)>& methods) {
+absl::Status RpcServer::Start(
+    const std::string& address, grpc::Service* service,
+    const std::function<std::vector<UnaryServer::Method>(grpc::ServerCompletionQueue*)>& methods) {
   builder_.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
   builder_.RegisterService(service);
   {
@@ -68,9 +68,8 @@ void RpcServer::RunOnQueue(absl::AnyInvocable<void()> work) {
 void RpcServer::Drain(absl::AnyInvocable<void()> on_idle) {
   RunOnQueue([this, on_idle = std::move(on_idle)]() mutable {
     // No call that we refuse can have been applied, so the client may re-send it elsewhere.
-    calls_.RefuseCalls(
-        grpc::Status(grpc::StatusCode::UNAVAILABLE, "the service is shutting down"),
-        std::move(on_idle));
+    calls_.RefuseCalls(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the service is shutting down"),
+                       std::move(on_idle));
   });
 }
 

@@ -28,9 +28,9 @@ class RpcServer {
 
   // Listens on `address`, HOST:PORT or unix:PATH (mode 0600), and serves `methods` of `service`,
   // which are made for the queue. InvalidArgument: the address cannot be had.
-  absl::Status Start(const std::string& address, grpc::Service* service,
-                     const std::function<std::vector<UnaryServer::Method>(
-                         grpc::ServerCompletionQueue*)>& methods);
+  absl::Status Start(
+      const std::string& address, grpc::Service* service,
+      const std::function<std::vector<UnaryServer::Method>(grpc::ServerCompletionQueue*)>& methods);
   // Of the TCP port; 0 for a Unix socket.
   int port() const { return port_; }
 

@@ -102,6 +102,7 @@ class Session : public std::enable_shared_from_this<Session> {
     absl::Time turn_start;
     absl::Time budget;  // When it must be over. Set when its turn comes.
     int attempts = 0;   // That ended with the worker.
+    WorkerFailure first_failure;  // Of the first of these.
   };
   struct ForkTag {};
 
@@ -138,6 +139,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void DiscardWorker(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnWorkerGone(WorkerFailure failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnCallFailed(const WorkerFailure& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // After an attempt that failed, without another that tells more.
+  void FinishUnconfirmed(const std::string& what, absl::string_view why_no_retry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PreemptWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReleaseWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -46,13 +46,11 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
   if (!lease.ok()) {
     EndRecovery(RecoveryOutcome::kAbandoned);
     Transition(SessionState::kParked);
-    // After an attempt the call may have done something, if only outside of the session.
-    FinishCurrent(
-        current_->attempts == 0
-            ? ToGrpcStatus(lease.status())
-            : grpc::Status(grpc::StatusCode::ABORTED,
-                           absl::StrCat("unconfirmed: the worker failed, and for a retry ",
-                                        lease.status().message())));
+    if (current_->attempts == 0) {
+      FinishCurrent(ToGrpcStatus(lease.status()));
+    } else {  // The call may have done something, if only outside of the session.
+      FinishUnconfirmed("", absl::StrCat("for a retry ", lease.status().message()));
+    }
     RunTurns();
     return;
   }
@@ -99,8 +97,12 @@ void Session::OnReplayFailed(const WorkerFailure& failure) {
   if (failure.cause() == WorkerFailure::TIME_LIMIT) {
     EndRecovery(RecoveryOutcome::kAbandoned);
     Transition(SessionState::kParked);
+    if (current_->attempts > 0) {
+      FinishUnconfirmed("", "no time was left to restore the session and try again");
+      return;
+    }
     FinishCurrent(MakeFailureStatus(
-        current_->attempts == 0 ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::ABORTED,
+        grpc::StatusCode::DEADLINE_EXCEEDED,
         absl::StrCat("no time was left to restore session ", id_, " (", history_.action_count(),
                      " actions) and make the call; the session is as before it"),
         failure));
@@ -216,7 +218,10 @@ void Session::OnStarted(const WorkerReply& reply) {
 
 void Session::OnStepped(const WorkerReply& reply) {
   const StepRequestView& step = current_->step;
-  const WorkerAnswer answer = reply.answer.value_or(WorkerAnswer{step.action_count, true, ""});
+  WorkerAnswer answer;
+  answer.actions_applied = step.action_count;  // Unless the worker says otherwise.
+  answer.clean = true;
+  if (reply.answer.has_value()) answer = *reply.answer;
   const int64_t applied = std::min<int64_t>(answer.actions_applied, step.action_count);
   if (applied > 0) {
     history_.AppendStep(absl::string_view(step.actions).substr(0, step.action_ends[applied - 1]),
@@ -314,6 +319,7 @@ void Session::OnWorkerGone(WorkerFailure failure) {
     --current_->attempts;  // The call itself was not tried.
     OnReplayFailed(failure);
   } else {
+    if (current_->attempts == 1) current_->first_failure = failure;
     OnCallFailed(failure);
   }
   RunTurns();
@@ -356,11 +362,9 @@ void Session::OnCallFailed(const WorkerFailure& failure) {
           failure));
       return;
     case Verdict::kUnconfirmed:
-      FinishCurrent(MakeFailureStatus(
-          grpc::StatusCode::ABORTED,
-          absl::StrCat(what, ": unconfirmed: the worker ", why,
-                       ", and there was no retry; session ", id_, " is as before it"),
-          failure));
+      FinishUnconfirmed(absl::StrCat(what, ": "), current_->attempts == 1
+                                                      ? "there was no retry"
+                                                      : "no time was left for the retry");
       return;
     default:
       FinishCurrent(MakeFailureStatus(
@@ -370,6 +374,17 @@ void Session::OnCallFailed(const WorkerFailure& failure) {
           failure));
       return;
   }
+}
+
+void Session::FinishUnconfirmed(const std::string& what, absl::string_view why_no_retry) {
+  WorkerFailure failure = current_->first_failure;
+  failure.set_attempts(current_->attempts);
+  FinishCurrent(MakeFailureStatus(
+      grpc::StatusCode::ABORTED,
+      absl::StrCat(what, "unconfirmed: the worker ", DescribeFailure(failure), ", and ",
+                   why_no_retry,
+                   failure.session_restored() ? "; the session is as before this call" : ""),
+      failure));
 }
 
 void Session::PreemptWorker() {

@@ -16,8 +16,9 @@ namespace {
 
 // What a worker may see of our environment. TMPDIR and HOME are set for each to its scratch
 // directory. The last ones serve sanitizers.
-constexpr const char* kPassedOn[] = {"PATH",         "LANG",         "LC_ALL",       "TZ",
-                                     "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"};
+constexpr const char* kPassedOn[] = {"PATH",         "LANG",         "LC_ALL",
+                                     "TZ",           "ASAN_OPTIONS", "LSAN_OPTIONS",
+                                     "TSAN_OPTIONS", "UBSAN_OPTIONS"};
 
 }  // namespace
 

@@ -12,7 +12,8 @@
 namespace holdfast {
 
 // The worker binary, opened: what is started later is this file, even if another takes its place.
-// InvalidArgument if --worker names none that can be executed, or is empty and `is_worker` is false.
+// InvalidArgument if --worker names none that can be executed, or is empty and `is_worker` is
+// false.
 absl::StatusOr<UniqueFd> OpenWorkerBinary(const Options& options, bool is_worker);
 
 // `binary` is borrowed. The environment is clean: what workers need to find programs, nothing else.

@@ -46,14 +46,15 @@ void WorkerDescription::Set(const DescribeReply& description) {
 }
 
 void WorkerDescription::SetUnavailable(const std::string& why) {
+  const absl::Status status =
+      absl::UnavailableError(absl::StrCat("workers cannot be started: ", why));
   std::vector<Callback> waiting;
   {
     absl::MutexLock lock(&mutex_);
+    unavailable_ = status;
     waiting.swap(waiting_);
   }
-  for (Callback& callback : waiting) {
-    callback(absl::UnavailableError(absl::StrCat("workers cannot be started: ", why)));
-  }
+  for (Callback& callback : waiting) callback(status);
 }
 
 WorkerDescription::Described WorkerDescription::Get() const {
@@ -62,14 +63,17 @@ WorkerDescription::Described WorkerDescription::Get() const {
 }
 
 void WorkerDescription::Await(Callback callback) {
-  Described described;
+  absl::StatusOr<Described> described;
   {
     absl::MutexLock lock(&mutex_);
-    if (description_ == nullptr) {
+    if (description_ != nullptr) {
+      described = description_;
+    } else if (!unavailable_.ok()) {
+      described = unavailable_;
+    } else {
       waiting_.push_back(std::move(callback));
       return;
     }
-    described = description_;
   }
   callback(std::move(described));
 }

@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "frontend/step_request.h"
@@ -29,12 +30,13 @@ class WorkerDescription {
 
   // Null before the first Set().
   Described Get() const;
-  // Runs `callback` once: now if it is known, or by the thread that makes it known.
+  // Runs `callback` once: now if it is known, or cannot be, or by the thread that makes it so.
   void Await(Callback callback);
 
  private:
   mutable absl::Mutex mutex_;
   Described description_ ABSL_GUARDED_BY(mutex_);
+  absl::Status unavailable_ ABSL_GUARDED_BY(mutex_);  // Set by SetUnavailable().
   std::vector<Callback> waiting_ ABSL_GUARDED_BY(mutex_);
 };
 

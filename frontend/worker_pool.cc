@@ -182,9 +182,10 @@ void WorkerPool::StartWorkers() {
     FailWaiters(
         absl::UnavailableError(absl::StrCat("workers cannot be started: ", last_start_failure_)));
   }
-  // Even without warm workers one must tell what workers offer: calls are checked against that.
-  const int needed =
-      std::max(options_.warm + static_cast<int>(waiters_.size()), is_described_ ? 0 : 1);
+  // Even without warm workers one must tell what workers offer, because calls are checked against
+  // that; and while the service is not ready, one must try whether it could be.
+  const int needed = std::max(options_.warm + static_cast<int>(waiters_.size()),
+                              is_described_ && is_ready_ ? 0 : 1);
   const int wanted = needed - static_cast<int>(idle_.size()) - Count(WorkerState::kStarting);
   // While starts fail, one probe at a time is enough.
   const int max_starting = start_failures_.empty() ? options_.max_starting : 1;

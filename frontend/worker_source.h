@@ -21,7 +21,8 @@ struct Lease {
   explicit operator bool() const { return worker_id != 0; }
 };
 
-// Thread-safe. Callbacks run on the supervision thread, without locks, and never from within a call.
+// Thread-safe. Callbacks run on the supervision thread, without locks, and never from within a
+// call.
 class WorkerSource {
  public:
   using OnLease = absl::AnyInvocable<void(absl::StatusOr<Lease>)>;

@@ -40,6 +40,7 @@ std::function<void(std::shared_ptr<UnaryCall>)> Typed(Call call) {
     answer.clean = true;
     absl::Status status = Parse(rpc->request(), &request);
     if (status.ok()) status = call(request, &reply, &answer);
+    answer.is_error = !status.ok();
     AddToTrailers(answer, &rpc->context());
     rpc->Finish(ToGrpcStatus(status), status.ok() ? Serialize(reply) : grpc::ByteBuffer());
   };

@@ -168,8 +168,9 @@ int Run() {
   if (mkdtemp(directory.data()) == nullptr) return 1;
   const std::string worker = absl::GetFlag(FLAGS_worker);
   if (!absl::GetFlag(FLAGS_json)) {
-    std::printf("  Step, no observation: direct, through Holdfast, ratio\n"
-                "clients |         p50, us          |         p99, us          |         steps/s\n");
+    std::printf(
+        "  Step, no observation: direct, through Holdfast, ratio\n"
+        "clients |         p50, us          |         p99, us          |         steps/s\n");
   }
   for (const std::string& text : absl::GetFlag(FLAGS_clients)) {
     int count = 0;
@@ -189,8 +190,7 @@ int Run() {
       int output[2];
       if (pipe(output) != 0) return 1;
       alone.push_back(std::make_unique<Child>(
-          std::vector<std::string>{worker, "--holdfast_role=worker",
-                                   "--worker_listen=127.0.0.1:0"},
+          std::vector<std::string>{worker, "--holdfast_role=worker", "--worker_listen=127.0.0.1:0"},
           output[1]));
       close(output[1]);
       FILE* const stream = fdopen(output[0], "r");

@@ -58,9 +58,13 @@ class LlvmTest : public testing::Test {
     return found - names.begin();
   }
   std::vector<int64_t> RandomPasses(int count) {
-    const char* const kPasses[] = {"sroa",     "early-cse<memssa>", "simplifycfg", "gvn", "licm",
-                                   "loop-rotate", "indvars",        "inline",      "adce", "sccp",
-                                   "reassociate", "dse",            "loop-unroll", "globalopt"};
+    const char* const kPasses[] = {"sroa",        "early-cse<memssa>",
+                                   "simplifycfg", "gvn",
+                                   "licm",        "loop-rotate",
+                                   "indvars",     "inline",
+                                   "adce",        "sccp",
+                                   "reassociate", "dse",
+                                   "loop-unroll", "globalopt"};
     std::mt19937 random(7);
     std::vector<int64_t> actions;
     for (int i = 0; i < count; ++i) {

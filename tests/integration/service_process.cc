@@ -204,12 +204,16 @@ absl::optional<double> ServiceProcess::Metric(const std::string& series) const {
 }
 
 std::unique_ptr<compiler_gym::CompilerGymService::Stub> ServiceProcess::NewClient() const {
+  return ConnectTo(address());
+}
+
+std::unique_ptr<compiler_gym::CompilerGymService::Stub> ConnectTo(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   return compiler_gym::CompilerGymService::NewStub(
-      grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), arguments));
+      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
 }
 
 void ServiceProcess::Signal(int signal) const {
@@ -219,8 +223,7 @@ void ServiceProcess::Signal(int signal) const {
 absl::optional<int> ServiceProcess::Wait(absl::Duration timeout) {
   if (exit_.has_value()) return exit_;
   int status = 0;
-  if (pid_ > 0 &&
-      WaitUntil([&] { return waitpid(pid_, &status, WNOHANG) == pid_; }, timeout)) {
+  if (pid_ > 0 && WaitUntil([&] { return waitpid(pid_, &status, WNOHANG) == pid_; }, timeout)) {
     exit_ = ExitOf(status);
   }
   return exit_;
@@ -258,8 +261,8 @@ TestSession::TestSession(const ServiceProcess& service, int64_t id)
     : service_(&service), stub_(service.NewClient()), id_(id) {}
 
 grpc::Status TestSession::Step(const std::vector<int64_t>& actions,
-                               const std::vector<int>& observations,
-                               compiler_gym::StepReply* reply, absl::Duration deadline) {
+                               const std::vector<int>& observations, compiler_gym::StepReply* reply,
+                               absl::Duration deadline) {
   compiler_gym::StepRequest request;
   request.set_session_id(id_);
   for (const int64_t action : actions) request.add_action()->set_int64_value(action);

@@ -59,6 +59,9 @@ class ServiceProcess {
   absl::optional<int> exit_;
 };
 
+// A client with a connection of its own to HOST:PORT or unix:PATH.
+std::unique_ptr<compiler_gym::CompilerGymService::Stub> ConnectTo(const std::string& address);
+
 // The path of a file of the workspace, in a test's runfiles.
 std::string RunfilePath(const std::string& path);
 
@@ -83,8 +86,7 @@ class TestSession {
   int64_t id() const { return id_; }
   compiler_gym::CompilerGymService::Stub& stub() { return *stub_; }
 
-  grpc::Status Step(const std::vector<int64_t>& actions,
-                    const std::vector<int>& observations = {},
+  grpc::Status Step(const std::vector<int64_t>& actions, const std::vector<int>& observations = {},
                     compiler_gym::StepReply* reply = nullptr,
                     absl::Duration deadline = absl::Seconds(60));
   // One observation, after no action.

@@ -280,9 +280,11 @@ struct Parameter {
 };
 
 absl::StatusOr<ParameterResult> SetNumber(absl::string_view value, int64_t& number) {
-  if (!absl::SimpleAtoi(value, &number)) {
+  int64_t parsed = 0;  // What is no number must not change the state.
+  if (!absl::SimpleAtoi(value, &parsed)) {
     return CleanError(absl::InvalidArgumentError(absl::StrCat("not a number: ", value)));
   }
+  number = parsed;
   return ParameterResult{std::string(value), /*changed_state=*/true};
 }
 

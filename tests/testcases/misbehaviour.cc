@@ -52,4 +52,9 @@ bool IsAmongFirst(const std::string& marker_file, int count) {
   return status.st_size <= count;
 }
 
+void WaitForGo(const std::string& marker_file) {
+  IsAmongFirst(marker_file + ".waiting", 0);
+  while (access((marker_file + ".go").c_str(), F_OK) != 0) usleep(1000);
+}
+
 }  // namespace holdfast

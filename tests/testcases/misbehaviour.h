@@ -26,6 +26,9 @@ bool IsFirst(const std::string& marker_file);
 // Likewise for the first `count`: each adds a byte to the file.
 bool IsAmongFirst(const std::string& marker_file, int count);
 
+// Adds a byte to the file MARKER.waiting, then waits until a file MARKER.go exists.
+void WaitForGo(const std::string& marker_file);
+
 }  // namespace holdfast
 
 #endif  // HOLDFAST_TESTS_TESTCASES_MISBEHAVIOUR_H_

@@ -13,8 +13,8 @@ namespace holdfast {
 int RunService(int argc, char** argv, const std::string& usage, SessionType (*type)());
 
 // Runs a whole compiler service for sessions of type `Session`: this process becomes the front, and
-// starts this same binary again as its workers. Returns the exit code for main(): 0 after SIGTERM or
-// SIGINT, 1 if the service could not be started. `usage` heads the text of --help.
+// starts this same binary again as its workers. Returns the exit code for main(): 0 after SIGTERM
+// or SIGINT, 1 if the service could not be started. `usage` heads the text of --help.
 template <typename Session>
 int CreateAndRunService(int argc, char** argv, const std::string& usage) {
   return RunService(argc, argv, usage, &SessionTypeOf<Session>);
