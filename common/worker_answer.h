@@ -19,10 +19,10 @@ struct WorkerAnswer {
   // Whether the session's state is exactly what these actions make of it. False after an error that
   // may have left traces: the session must then be built anew.
   bool clean = false;
-  // Whether the session answers with an error.
-  bool is_error = false;
   // A digest of the state; empty: none was taken. At most kMaxFingerprintBytes.
   std::string fingerprint;
+  // Whether the session answers with an error.
+  bool is_error = false;
 };
 
 inline constexpr size_t kMaxFingerprintBytes = 64;

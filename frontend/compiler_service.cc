@@ -18,6 +18,13 @@ using Raw = RawCompilerGymService;
 
 constexpr absl::string_view kCacheParameters = "service.benchmark_cache.";
 
+// False, and the call is answered, if the request is malformed.
+bool ParseRequest(UnaryCall& call, google::protobuf::Message* request) {
+  const absl::Status parsed = Parse(call.request(), request);
+  if (!parsed.ok()) call.Finish(ToGrpcStatus(parsed));
+  return parsed.ok();
+}
+
 }  // namespace
 
 std::vector<std::string> RpcMethodNames() {
@@ -64,11 +71,7 @@ void CompilerService::WithDescription(
 
 void CompilerService::GetVersion(const Call& call) {
   compiler_gym::GetVersionRequest request;
-  const absl::Status parsed = Parse(call->request(), &request);
-  if (!parsed.ok()) {
-    call->Finish(ToGrpcStatus(parsed));
-    return;
-  }
+  if (!ParseRequest(*call, &request)) return;
   WithDescription(call, [call](const DescribeReply& description) {
     call->Finish(grpc::Status::OK, Serialize(description.version()));
   });
@@ -76,11 +79,7 @@ void CompilerService::GetVersion(const Call& call) {
 
 void CompilerService::GetSpaces(const Call& call) {
   compiler_gym::GetSpacesRequest request;
-  const absl::Status parsed = Parse(call->request(), &request);
-  if (!parsed.ok()) {
-    call->Finish(ToGrpcStatus(parsed));
-    return;
-  }
+  if (!ParseRequest(*call, &request)) return;
   WithDescription(call, [call](const DescribeReply& description) {
     call->Finish(grpc::Status::OK, Serialize(description.spaces()));
   });
@@ -88,12 +87,9 @@ void CompilerService::GetSpaces(const Call& call) {
 
 void CompilerService::StartSession(const Call& call) {
   compiler_gym::StartSessionRequest request;
-  absl::Status status = Parse(call->request(), &request);
-  if (status.ok() && request.benchmark().uri().empty()) {
-    status = absl::InvalidArgumentError("benchmark.uri is missing");
-  }
-  if (!status.ok()) {
-    call->Finish(ToGrpcStatus(status));
+  if (!ParseRequest(*call, &request)) return;
+  if (request.benchmark().uri().empty()) {
+    call->Finish(ToGrpcStatus(absl::InvalidArgumentError("benchmark.uri is missing")));
     return;
   }
   WithDescription(call,
@@ -156,11 +152,7 @@ void CompilerService::StartOn(const Call& call, const compiler_gym::StartSession
 
 void CompilerService::ForkSession(const Call& call) {
   compiler_gym::ForkSessionRequest request;
-  const absl::Status parsed = Parse(call->request(), &request);
-  if (!parsed.ok()) {
-    call->Finish(ToGrpcStatus(parsed));
-    return;
-  }
+  if (!ParseRequest(*call, &request)) return;
   const std::shared_ptr<Session> session = FindSession(call, request.session_id());
   if (session == nullptr) return;
   const Session::Ticket ticket = session->Fork(
@@ -180,11 +172,7 @@ void CompilerService::ForkSession(const Call& call) {
 
 void CompilerService::EndSession(const Call& call) {
   compiler_gym::EndSessionRequest request;
-  const absl::Status parsed = Parse(call->request(), &request);
-  if (!parsed.ok()) {
-    call->Finish(ToGrpcStatus(parsed));
-    return;
-  }
+  if (!ParseRequest(*call, &request)) return;
   int remaining = 0;
   const std::shared_ptr<Session> session = deps_.table->Remove(request.session_id(), &remaining);
   if (session != nullptr) session->End();
@@ -216,11 +204,7 @@ void CompilerService::Step(const Call& call) {
 
 void CompilerService::AddBenchmark(const Call& call) {
   compiler_gym::AddBenchmarkRequest request;
-  const absl::Status parsed = Parse(call->request(), &request);
-  if (!parsed.ok()) {
-    call->Finish(ToGrpcStatus(parsed));
-    return;
-  }
+  if (!ParseRequest(*call, &request)) return;
   Benchmarks benchmarks(std::make_move_iterator(request.mutable_benchmark()->begin()),
                         std::make_move_iterator(request.mutable_benchmark()->end()));
   AddToCache("benchmark", std::move(benchmarks), [call](const absl::Status& status) {
@@ -281,11 +265,7 @@ void CompilerService::AddLoaded(Benchmarks benchmarks) {
 
 void CompilerService::SendSessionParameter(const Call& call) {
   compiler_gym::SendSessionParameterRequest request;
-  const absl::Status parsed = Parse(call->request(), &request);
-  if (!parsed.ok()) {
-    call->Finish(ToGrpcStatus(parsed));
-    return;
-  }
+  if (!ParseRequest(*call, &request)) return;
   const std::shared_ptr<Session> session = FindSession(call, request.session_id());
   if (session == nullptr) return;
   const Session::Ticket ticket =

@@ -100,8 +100,8 @@ class Session : public std::enable_shared_from_this<Session> {
     int64_t fork_id = 0;
     ForkDone fork_done;
     absl::Time turn_start;
-    absl::Time budget;  // When it must be over. Set when its turn comes.
-    int attempts = 0;   // That ended with the worker.
+    absl::Time budget;            // When it must be over. Set when its turn comes.
+    int attempts = 0;             // That ended with the worker.
     WorkerFailure first_failure;  // Of the first of these.
   };
   struct ForkTag {};

@@ -41,8 +41,7 @@ TEST(CheckIndexTest, NamesFieldValueAndRange) {
   EXPECT_TRUE(CheckIndex("field", 4, 5).ok());
   EXPECT_EQ(CheckIndex("field", 5, 5).message(), "field is 5, must be in [0, 4]");
   EXPECT_EQ(CheckIndex("field", -1, 5).message(), "field is -1, must be in [0, 4]");
-  EXPECT_EQ(CheckIndex("field", 0, 0).message(),
-            "field is 0, but there is none to choose from");
+  EXPECT_EQ(CheckIndex("field", 0, 0).message(), "field is 0, but there is none to choose from");
 }
 
 TEST(ToGrpcStatusTest, KeepsTheCode) {

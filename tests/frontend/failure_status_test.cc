@@ -76,9 +76,9 @@ TEST(FailureStatusTest, SessionStatusPassesButForWhatTheProtocolNeeds) {
             StatusCode::NOT_FOUND);
   EXPECT_EQ(translate(WorkerMethod::kStartSession, StatusCode::NOT_FOUND, "").error_code(),
             StatusCode::INVALID_ARGUMENT);
-  EXPECT_THAT(translate(WorkerMethod::kStep, StatusCode::NOT_FOUND, "Session not found: 1")
-                  .error_message(),
-              testing::Not(StartsWith("Session not found")));
+  EXPECT_THAT(
+      translate(WorkerMethod::kStep, StatusCode::NOT_FOUND, "Session not found: 1").error_message(),
+      testing::Not(StartsWith("Session not found")));
 }
 
 TEST(FailureStatusTest, Verdicts) {
@@ -87,9 +87,9 @@ TEST(FailureStatusTest, Verdicts) {
   EXPECT_EQ(JudgeFailure(WorkerFailure::SIGNAL, 2, 1, plenty), Verdict::kRepeated);
   EXPECT_EQ(JudgeFailure(WorkerFailure::SIGNAL, 2, 3, plenty), Verdict::kRetry);
   EXPECT_EQ(JudgeFailure(WorkerFailure::SIGNAL, 1, 0, plenty), Verdict::kUnconfirmed);
-  EXPECT_EQ(JudgeFailure(WorkerFailure::SIGNAL, 1, 1, absl::ZeroDuration()),
-            Verdict::kUnconfirmed);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::SIGNAL, 1, 1, absl::ZeroDuration()), Verdict::kUnconfirmed);
   EXPECT_EQ(JudgeFailure(WorkerFailure::TIME_LIMIT, 1, 5, plenty), Verdict::kTimeLimit);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::TIME_LIMIT, 2, 5, plenty), Verdict::kUnconfirmed);
   EXPECT_EQ(JudgeFailure(WorkerFailure::LINK, 1, 1, plenty), Verdict::kRetry);
 }
 

@@ -249,6 +249,23 @@ TEST_F(WorkerPoolTest, MissingLibraryIsNotReadyAtOnce) {
   EXPECT_THAT(std::string(waiting->lease.status().message()), HasSubstr("shared libraries"));
 }
 
+TEST_F(WorkerPoolTest, WithoutWarmWorkersItTriesOnWhileNotReady) {
+  MakePool(WithWarm(0, 4));
+  BecomeReady(1);
+  ASSERT_TRUE(Acquire()->lease.ok());
+  const auto waiting = Acquire();
+  spawner_.Started(2);
+  spawner_.ExitWithCode(2, 127);
+  Settle();
+  EXPECT_FALSE(pool_->is_ready());
+  EXPECT_EQ(waiting->lease.status().code(), absl::StatusCode::kUnavailable);
+  Advance(RestartPolicyOptions().max_backoff);
+  ASSERT_EQ(spawner_.spawned(), 3u) << "nobody waits, and yet it must find out";
+  BecomeReady(3);
+  EXPECT_TRUE(Acquire()->lease.ok());
+  EXPECT_TRUE(pool_->is_ready());
+}
+
 TEST_F(WorkerPoolTest, IdleWorkersThatDieAreReplaced) {
   MakePool(WithWarm(1, 1));
   BecomeReady(1);

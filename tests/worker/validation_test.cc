@@ -44,8 +44,7 @@ TEST(ValidationTest, DiscreteSpaces) {
     EXPECT_EQ(Complaint(space, Int(2)), "");
     EXPECT_EQ(Complaint(space, Int(3)), "action[0].int64_value is 3, must be in [0, 2]");
     EXPECT_EQ(Complaint(space, Int(-1)), "action[0].int64_value is -1, must be in [0, 2]");
-    EXPECT_EQ(Complaint(space, String("a")),
-              "action[0] has string_value, must have int64_value");
+    EXPECT_EQ(Complaint(space, String("a")), "action[0] has string_value, must have int64_value");
     EXPECT_EQ(Complaint(space, Event()), "action[0] has no value, must have int64_value");
   }
 }
@@ -75,8 +74,7 @@ TEST(ValidationTest, StringsByLength) {
   space.mutable_string_value()->mutable_length_range()->set_min(1);
   space.mutable_string_value()->mutable_length_range()->set_max(3);
   EXPECT_EQ(Complaint(space, String("abc")), "");
-  EXPECT_EQ(Complaint(space, String("")),
-            "action[0].string_value: length is 0, must be in [1, 3]");
+  EXPECT_EQ(Complaint(space, String("")), "action[0].string_value: length is 0, must be in [1, 3]");
   EXPECT_NE(Complaint(space, String("abcd")), "");
 }
 

@@ -1,0 +1,250 @@
+// What a session makes of the failures of its workers.
+#include "frontend/session.h"
+#include "tests/frontend/session_fixture.h"
+
+namespace holdfast {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST_F(SessionTest, WorkerThatDiesBetweenCallsIsNotNoticed) {
+  StartOnWorker1();
+  StepOn(1, {1, 2});
+  StepOn(1, {});
+  StepOn(1, {3});
+  Exit(1, SIGKILL);
+  EXPECT_EQ(session_->state(), SessionState::kParked);
+  const ResultPtr next = Step({4});
+  ReplayOn(2, {{"step 1 2", 2}, {"step 3", 1}});
+  EXPECT_EQ(Asked(2), "step 4");
+  AnswerStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+  EXPECT_THAT(recoveries_, ElementsAre(RecoveryOutcome::kRestored));
+}
+
+TEST_F(SessionTest, CrashThatDoesNotRepeatIsNotNoticed) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  const ResultPtr step = Step({2});
+  Crash(1);
+  EXPECT_FALSE(step->done);
+  EXPECT_EQ(session_->state(), SessionState::kRecovering);
+  ReplayOn(2, {{"step 1", 1}});
+  AnswerStep(2, 1);
+  EXPECT_TRUE(step->status.ok());
+}
+
+TEST_F(SessionTest, ExitMaySpeakBeforeTheLink) {
+  StartOnWorker1();
+  const ResultPtr step = Step({2});
+  Exit(1, SIGSEGV);
+  BecomeReady(2);
+  EXPECT_EQ(Asked(2), "start");
+  AnswerError(1, grpc::StatusCode::UNAVAILABLE, absl::nullopt);  // Late: dropped.
+  AnswerStart(2);
+  AnswerStep(2, 1);
+  EXPECT_TRUE(step->status.ok());
+  EXPECT_EQ(failures_.size(), 1u);
+}
+
+TEST_F(SessionTest, CrashThatRepeatsIsAbortedAndRolledBack) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  const ResultPtr step = Step({66});
+  Crash(1);
+  ReplayOn(2, {{"step 1", 1}});
+  Crash(2);
+  ASSERT_TRUE(step->done);
+  EXPECT_EQ(step->status.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_THAT(step->status.error_message(), HasSubstr("some-action"));
+  EXPECT_THAT(step->status.error_message(), HasSubstr("signal 11"));
+  StatusDetails details;
+  ASSERT_TRUE(details.ParseFromString(step->status.error_details()));
+  WorkerFailure failure;
+  ASSERT_TRUE(details.details(0).UnpackTo(&failure));
+  EXPECT_EQ(failure.cause(), WorkerFailure::SIGNAL);
+  EXPECT_EQ(failure.attempts(), 2);
+  EXPECT_EQ(failure.actions_applied(), 1);
+  EXPECT_EQ(failure.during(), "Step");
+  // Usable, at the state before.
+  const ResultPtr next = Step({2});
+  ReplayOn(3, {{"step 1", 1}});
+  EXPECT_EQ(Asked(3), "step 2");
+  AnswerStep(3, 1);
+  EXPECT_TRUE(next->status.ok());
+}
+
+TEST_F(SessionTest, StepThatTakesTooLongIsKilledAndNotTriedAgain) {
+  StartOnWorker1();
+  const ResultPtr step = Step({1});
+  AnswerError(1, grpc::StatusCode::DEADLINE_EXCEEDED, absl::nullopt);
+  EXPECT_EQ(spawner_.process(1).kills, 1);
+  Exit(1, SIGKILL);
+  EXPECT_EQ(step->status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_THAT(step->status.error_message(), HasSubstr("--step_timeout"));
+  const ResultPtr next = Step({2});
+  ReplayOn(2, {});
+  EXPECT_EQ(Asked(2), "step 2");
+}
+
+TEST_F(SessionTest, CleanErrorKeepsTheWorkerAndTheAppliedActions) {
+  StartOnWorker1();
+  const ResultPtr step = Step({1, 2, 3});
+  AnswerError(1, grpc::StatusCode::OUT_OF_RANGE, Applied(2, true));
+  EXPECT_EQ(step->status.error_code(), grpc::StatusCode::OUT_OF_RANGE);
+  EXPECT_EQ(step->status.error_message(), "worker's words");
+  EXPECT_EQ(session_->state(), SessionState::kResident);
+  Exit(1, SIGKILL);
+  Step({4});
+  ReplayOn(2, {{"step 1 2", 2}});
+}
+
+TEST_F(SessionTest, DirtyErrorRebuildsWithTheAppliedActions) {
+  StartOnWorker1();
+  const ResultPtr step = Step({1, 2, 3});
+  AnswerError(1, grpc::StatusCode::INTERNAL, Applied(1, false));
+  EXPECT_EQ(step->status.error_code(), grpc::StatusCode::INTERNAL);
+  Step({4});
+  ReplayOn(2, {{"step 1", 1}});
+  EXPECT_EQ(Asked(2), "step 4");
+}
+
+TEST_F(SessionTest, SessionsUnavailableIsNotTheClients) {
+  StartOnWorker1();
+  const ResultPtr step = Step({1});
+  AnswerError(1, grpc::StatusCode::UNAVAILABLE, Applied(0, true));
+  EXPECT_EQ(step->status.error_code(), grpc::StatusCode::INTERNAL);
+}
+
+TEST_F(SessionTest, MoreActionsThanAskedForAreNotBelieved) {
+  StartOnWorker1();
+  const ResultPtr step = Step({1});
+  AnswerStep(1, 1000);
+  EXPECT_TRUE(step->status.ok());
+  Exit(1, SIGKILL);
+  Step({});
+  ReplayOn(2, {{"step 1", 1}});
+}
+
+TEST_F(SessionTest, ReplyThatIsTooLargeNamesTheFlag) {
+  StartOnWorker1();
+  const ResultPtr step = Step({1});
+  AnswerError(1, grpc::StatusCode::RESOURCE_EXHAUSTED, absl::nullopt);
+  EXPECT_EQ(step->status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(step->status.error_message(), HasSubstr("--max_message_bytes"));
+  Step({2});
+  ReplayOn(2, {});
+}
+
+TEST_F(SessionTest, BenchmarkThatKillsItsWorkerTwiceIsRefused) {
+  const ResultPtr started = Start();
+  BecomeReady(1);
+  Crash(1);
+  EXPECT_FALSE(started->done);
+  BecomeReady(2);
+  Crash(2);
+  ASSERT_TRUE(started->done);
+  EXPECT_EQ(started->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(started->status.error_message(), HasSubstr("benchmark://test-v0/a"));
+  EXPECT_EQ(session_->state(), SessionState::kEnded);
+}
+
+TEST_F(SessionTest, NotFoundOfInitIsInvalidArgument) {
+  const ResultPtr started = Start();
+  BecomeReady(1);
+  AnswerError(1, grpc::StatusCode::NOT_FOUND, Applied(0, false));
+  EXPECT_EQ(started->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(session_->state(), SessionState::kEnded);
+}
+
+TEST_F(SessionTest, RecoveryThatDivergesLosesTheSession) {
+  StartOnWorker1();
+  StepOn(1, {1, 2});
+  Exit(1, SIGKILL);
+  const ResultPtr next = Step({3});
+  BecomeReady(2);
+  AnswerStart(2);
+  AnswerStep(2, 1);  // Two had been applied.
+  EXPECT_EQ(next->status.error_code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_EQ(Step({4})->status.error_code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_THAT(recoveries_, ElementsAre(RecoveryOutcome::kLost));
+}
+
+TEST_F(SessionTest, RecoveryIsCheckedByTheLastFingerprint) {
+  StartOnWorker1();
+  for (const char* fingerprint : {"one", "two", ""}) {
+    const ResultPtr step = Step({1});
+    AnswerStep(1, 1, fingerprint);
+    ASSERT_TRUE(step->status.ok());
+  }
+  for (const bool is_same : {true, false}) {
+    const uint64_t worker = spawner_.last() + 1;
+    Exit(spawner_.last(), SIGKILL);
+    const ResultPtr next = Step({});
+    ReplayOn(worker, {{"step 1", 1}, {"step 1", 1}});
+    ASSERT_EQ(client(worker).calls().front().method, WorkerMethod::kFingerprint);
+    FingerprintReply reply;
+    reply.set_fingerprint(is_same ? "two" : "three");
+    Answer(worker, reply, Applied(0));
+    if (is_same) {
+      AnswerStep(worker, 1);
+      AnswerStep(worker, 0);
+      EXPECT_TRUE(next->status.ok());
+    } else {
+      EXPECT_EQ(next->status.error_code(), grpc::StatusCode::DATA_LOSS);
+      EXPECT_THAT(next->status.error_message(), HasSubstr("fingerprint"));
+    }
+  }
+}
+
+TEST_F(SessionTest, RecoveryThatCrashesIsTriedTwiceAndNoMore) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  Exit(1, SIGKILL);
+  const ResultPtr next = Step({2});
+  for (uint64_t worker = 2; worker <= 3; ++worker) {
+    BecomeReady(worker);
+    AnswerStart(worker);
+    EXPECT_EQ(Asked(worker), "step 1");
+    EXPECT_FALSE(next->done);
+    Crash(worker);
+  }
+  EXPECT_EQ(next->status.error_code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_EQ(spawner_.spawned(), 3u);
+}
+
+TEST_F(SessionTest, RecoveryWithoutTimeIsTriedAgainByTheNextCall) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  Exit(1, SIGKILL);
+  const ResultPtr late = Step({2});
+  BecomeReady(2);
+  AnswerStart(2);
+  AnswerError(2, grpc::StatusCode::DEADLINE_EXCEEDED, absl::nullopt);
+  Exit(2, SIGKILL);
+  EXPECT_EQ(late->status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  const ResultPtr next = Step({3});
+  ReplayOn(3, {{"step 1", 1}});
+  AnswerStep(3, 1);
+  EXPECT_TRUE(next->status.ok());
+  EXPECT_THAT(recoveries_, ElementsAre(RecoveryOutcome::kAbandoned, RecoveryOutcome::kRestored));
+}
+
+TEST_F(SessionTest, RetryWithoutAWorkerIsUnconfirmed) {
+  StartOnWorker1();
+  const ResultPtr step = Step({1});
+  Crash(1);
+  Advance(absl::Hours(1));
+  EXPECT_EQ(step->status.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_THAT(step->status.error_message(), HasSubstr("unconfirmed"));
+}
+
+TEST_F(SessionTest, CallWithoutAWorkerMayBeSentAgain) {
+  const ResultPtr started = Start();
+  Advance(absl::Hours(1));
+  EXPECT_EQ(started->status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,187 @@
+// A session on a pool of fake workers, and the words to drive both.
+#ifndef HOLDFAST_TESTS_FRONTEND_SESSION_FIXTURE_H_
+#define HOLDFAST_TESTS_FRONTEND_SESSION_FIXTURE_H_
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "frontend/session.h"
+#include "tests/frontend/supervision_fixture.h"
+
+namespace holdfast {
+
+// What a session says after that many actions.
+inline WorkerAnswer Applied(int64_t actions, bool clean = true,
+                            const std::string& fingerprint = "") {
+  WorkerAnswer answer;
+  answer.actions_applied = actions;
+  answer.clean = clean;
+  answer.fingerprint = fingerprint;
+  return answer;
+}
+
+class SessionTest : public SupervisionFixture {
+ protected:
+  SessionTest() {
+    WorkerPool::Options options;
+    options.warm = 0;
+    options.max = 10;
+    MakePool(options);
+    environment_.workers = pool_.get();
+    environment_.builtin_parameter =
+        [](absl::string_view key,
+           absl::string_view) -> absl::optional<absl::StatusOr<std::string>> {
+      if (key != "builtin") return absl::nullopt;
+      return {std::string("from the service")};
+    };
+    environment_.describe_actions = [](int, const StepRequestView&) { return "some-action"; };
+    environment_.on_transition = [](auto, auto) {};
+    environment_.on_recovery = [this](RecoveryOutcome outcome, absl::Duration) {
+      recoveries_.push_back(outcome);
+    };
+    environment_.on_failure = [this](int64_t, const WorkerFailure& failure) {
+      failures_.push_back(failure);
+    };
+    environment_.history_bytes = &history_bytes_;
+    auto benchmark = std::make_shared<compiler_gym::Benchmark>();
+    benchmark->set_uri("benchmark://test-v0/a");
+    session_ = std::make_shared<Session>(7, SessionOrigin{benchmark, 0}, &environment_);
+  }
+  ~SessionTest() override {
+    session_->End();
+    Settle();
+    session_.reset();
+    pool_.reset();
+    clients_.clear();  // And with them a replay that had not ended.
+    EXPECT_EQ(history_bytes_, 0);
+  }
+
+  struct Result {
+    bool done = false;
+    grpc::Status status;
+    grpc::ByteBuffer reply;
+  };
+  using ResultPtr = std::shared_ptr<Result>;
+  static Session::Done Into(const ResultPtr& result) {
+    return [result](const grpc::Status& status, const grpc::ByteBuffer& reply) {
+      EXPECT_FALSE(result->done) << "answered twice";
+      result->done = true;
+      result->status = status;
+      result->reply = reply;
+    };
+  }
+
+  ResultPtr Start() {
+    auto result = std::make_shared<Result>();
+    session_->Start({}, absl::InfiniteFuture(), Into(result));
+    Settle();
+    return result;
+  }
+  // A step with these actions.
+  ResultPtr Step(const std::vector<int64_t>& actions, Session::Ticket* ticket = nullptr) {
+    auto result = std::make_shared<Result>();
+    compiler_gym::StepRequest request;
+    request.set_session_id(7);
+    for (const int64_t action : actions) request.add_action()->set_int64_value(action);
+    const grpc::ByteBuffer bytes = Serialize(request);
+    const Session::Ticket got =
+        session_->Step(*ScanStepRequest(bytes), bytes, absl::InfiniteFuture(), Into(result));
+    if (ticket != nullptr) *ticket = got;
+    Settle();
+    return result;
+  }
+  ResultPtr SendParameters(const std::vector<std::string>& keys) {
+    auto result = std::make_shared<Result>();
+    compiler_gym::SendSessionParameterRequest request;
+    for (const std::string& key : keys) request.add_parameter()->set_key(key);
+    session_->SendParameters(request, absl::InfiniteFuture(), Into(result));
+    Settle();
+    return result;
+  }
+
+  // What the worker is asked now, as "start", "step 1 2", "parameter k"; empty: nothing.
+  std::string Asked(uint64_t worker) {
+    if (client(worker).calls().empty()) return "";
+    const auto& call = client(worker).calls().front();
+    switch (call.method) {
+      case WorkerMethod::kStartSession:
+        return "start";
+      case WorkerMethod::kStep: {
+        compiler_gym::StepRequest request;
+        EXPECT_TRUE(Parse(call.request, &request).ok());
+        EXPECT_EQ(request.session_id(), 100 + static_cast<int64_t>(worker)) << "the worker's own";
+        std::string text = "step";
+        for (const auto& action : request.action()) {
+          text += " " + std::to_string(action.int64_value());
+        }
+        return text;
+      }
+      case WorkerMethod::kHandleParameter: {
+        HandleParameterRequest request;
+        EXPECT_TRUE(Parse(call.request, &request).ok());
+        return "parameter " + request.parameter().key();
+      }
+      default:
+        return "something else";
+    }
+  }
+  void Answer(uint64_t worker, const google::protobuf::Message& message, WorkerAnswer answer) {
+    client(worker).Answer({grpc::Status::OK, Serialize(message), answer});
+    Settle();
+  }
+  void AnswerStart(uint64_t worker) {
+    compiler_gym::StartSessionReply reply;
+    reply.set_session_id(100 + static_cast<int64_t>(worker));
+    Answer(worker, reply, Applied(0));
+  }
+  void AnswerStep(uint64_t worker, int64_t applied, const std::string& fingerprint = "") {
+    Answer(worker, compiler_gym::StepReply(), Applied(applied, true, fingerprint));
+  }
+  void AnswerError(uint64_t worker, grpc::StatusCode code, absl::optional<WorkerAnswer> answer) {
+    client(worker).Answer({grpc::Status(code, "worker's words"), {}, answer});
+    Settle();
+  }
+  // The worker crashes within a call: the link fails, and its exit is seen.
+  void Crash(uint64_t worker) {
+    AnswerError(worker, grpc::StatusCode::UNAVAILABLE, absl::nullopt);
+    Exit(worker, SIGSEGV);
+  }
+  void StartOnWorker1() {
+    const ResultPtr started = Start();
+    BecomeReady(1);
+    ASSERT_EQ(Asked(1), "start");
+    AnswerStart(1);
+    ASSERT_TRUE(started->done && started->status.ok());
+  }
+  void StepOn(uint64_t worker, const std::vector<int64_t>& actions) {
+    const ResultPtr stepped = Step(actions);
+    AnswerStep(worker, static_cast<int64_t>(actions.size()));
+    ASSERT_TRUE(stepped->done && stepped->status.ok());
+  }
+  // Answers the start and the given steps of a replay.
+  void ReplayOn(uint64_t worker, const std::vector<std::pair<std::string, int>>& expected) {
+    BecomeReady(worker);
+    ASSERT_EQ(Asked(worker), "start");
+    AnswerStart(worker);
+    for (const auto& [asked, applied] : expected) {
+      ASSERT_EQ(Asked(worker), asked);
+      AnswerStep(worker, applied);
+    }
+  }
+
+  SessionEnvironment environment_;
+  std::vector<RecoveryOutcome> recoveries_;
+  std::vector<WorkerFailure> failures_;
+  History::ByteCount history_bytes_{0};
+  std::shared_ptr<Session> session_;
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_TESTS_FRONTEND_SESSION_FIXTURE_H_
