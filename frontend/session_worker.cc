@@ -46,9 +46,11 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
   if (!lease.ok()) {
     EndRecovery(RecoveryOutcome::kAbandoned);
     Transition(SessionState::kParked);
-    if (current_->attempts == 0) {
+    // Nothing is left of a failed start, so it may be sent again. Another call may have done
+    // something before its worker failed, if only outside of the session.
+    if (current_->attempts == 0 || current_->kind == Kind::kStart) {
       FinishCurrent(ToGrpcStatus(lease.status()));
-    } else {  // The call may have done something, if only outside of the session.
+    } else {
       FinishUnconfirmed("", absl::StrCat("for a retry ", lease.status().message()));
     }
     RunTurns();

@@ -1,9 +1,12 @@
 // The failure table's other rows: sessions that do not start, calls that wait, end or are given up,
 // wrong requests, and workers that cannot be started. What fails inside of a session:
 // failure_table_test.cc.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -20,6 +23,7 @@ namespace {
 
 using grpc::StatusCode;
 using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -57,12 +61,12 @@ TEST_P(BadProgramTest, StartsNoSession) {
 
 INSTANTIATE_TEST_SUITE_P(
     Programs, BadProgramTest,
-    testing::Values(
-        BadProgram{"crash-in-init", StatusCode::INVALID_ARGUMENT, "signal 11", 2},
-        BadProgram{"hang-in-init", StatusCode::INVALID_ARGUMENT, "time limit", 1},
-        BadProgram{"fail-in-init", StatusCode::FAILED_PRECONDITION, "bad program", 0},
-        BadProgram{"not-found-in-init", StatusCode::INVALID_ARGUMENT, "no such function", 0},
-        BadProgram{"throw-in-init", StatusCode::INTERNAL, "init threw", 0}),
+    testing::Values(BadProgram{"crash-in-init", StatusCode::INVALID_ARGUMENT, "signal 11", 2},
+                    BadProgram{"hang-in-init", StatusCode::INVALID_ARGUMENT, "time limit", 1},
+                    BadProgram{"fail-in-init", StatusCode::FAILED_PRECONDITION, "bad program", 0},
+                    BadProgram{"not-found-in-init", StatusCode::INVALID_ARGUMENT,
+                               "no such function", 0},
+                    BadProgram{"throw-in-init", StatusCode::INTERNAL, "init threw", 0}),
     [](const auto& info) {
       std::string name = info.param.program;
       std::replace(name.begin(), name.end(), '-', '_');
@@ -96,8 +100,7 @@ TEST(FailureLimitsTest, CallQueuedBehindALongStepHasItsOwnDeadline) {
   TestSession session = service.NewSession(marker);
   auto step = StepLater(&session, {"wait"});
   ASSERT_TRUE(marker.AwaitWaiting());
-  const grpc::Status queued =
-      StepBy(&session, {"add_one"}, {}, nullptr, absl::Milliseconds(200));
+  const grpc::Status queued = StepBy(&session, {"add_one"}, {}, nullptr, absl::Milliseconds(200));
   EXPECT_EQ(queued.error_code(), StatusCode::DEADLINE_EXCEEDED);
   marker.Go();
   EXPECT_TRUE(step.get().ok());
@@ -173,9 +176,8 @@ TEST(FailureLimitsTest, UnknownSessionIsNotFoundButMayBeEnded) {
   request.set_session_id(kUnknownId);
   compiler_gym::ForkSessionReply reply;
   grpc::ClientContext context;
-  for (const grpc::Status& status :
-       {unknown.Step({0}), unknown.SendParameter("get_pid", ""),
-        unknown.stub().ForkSession(&context, request, &reply)}) {
+  for (const grpc::Status& status : {unknown.Step({0}), unknown.SendParameter("get_pid", ""),
+                                     unknown.stub().ForkSession(&context, request, &reply)}) {
     EXPECT_EQ(status.error_code(), StatusCode::NOT_FOUND);
     EXPECT_EQ(status.error_message(), "Session not found: 12345");
   }
@@ -277,7 +279,16 @@ TEST(FailureLimitsTest, WrongBenchmarkSaysWhatIsWrong) {
 
 // ---- Workers cannot be started ----
 
-// The marker file of --start_marker: so many starts there were.
+// A marker file for --start_marker; the service is not there yet, so it is not in its directory.
+std::string StartMarker() {
+  std::string path = testing::TempDir() + "/starts-XXXXXX";
+  const int fd = mkostemp(path.data(), O_CLOEXEC);
+  EXPECT_GE(fd, 0);
+  close(fd);
+  return path;
+}
+
+// So many starts there were.
 int CountStarts(const std::string& file) { return static_cast<int>(ReadText(file).size()); }
 
 // Starts fail as long as the file is empty or short; this ends it.
@@ -291,11 +302,10 @@ std::string StartFlags(const std::string& mode, const std::string& file) {
 
 class BadStartTest : public testing::TestWithParam<const char*> {
  protected:
-  const std::string starts_ = testing::TempDir() + "/starts-" + GetParam();
+  const std::string starts_ = StartMarker();
 };
 
 TEST_P(BadStartTest, CallsFailWithTheReasonWithoutAStormUntilItIsMended) {
-  std::filesystem::remove(starts_);
   MisbehavingService service(
       {StartFlags(GetParam(), starts_), "--worker_start_timeout=500ms", "--warm_workers=2"});
   const auto client = service.NewClient();
@@ -318,22 +328,23 @@ TEST_P(BadStartTest, CallsFailWithTheReasonWithoutAStormUntilItIsMended) {
   std::filesystem::remove(starts_);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, BadStartTest, testing::Values("exit_127", "exit_1", "crash", "hang"),
+INSTANTIATE_TEST_SUITE_P(Modes, BadStartTest,
+                         testing::Values("exit_127", "exit_1", "crash", "hang"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(FailureLimitsTest, SessionOutlivesATimeInWhichNoWorkerStarts) {
-  const std::string starts = testing::TempDir() + "/starts-later";
+  const std::string starts = StartMarker();
   MendStarts(starts);
   MisbehavingService service({StartFlags("exit_127", starts), "--warm_workers=0"});
   TestSession session = service.NewSession();
   ASSERT_TRUE(StepBy(&session, {"add_one"}).ok());
   const pid_t worker = WorkerOf(&session);
-  // The last that could be started. The one that was started for the description is idle, or this.
   WriteText(starts, "");
   for (const pid_t pid : service.workers()) kill(pid, SIGKILL);
   ASSERT_TRUE(WaitUntil([&] { return !IsAlive(worker); }));
   const grpc::Status status = StepBy(&session, {"add_one"});
-  EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
+  // ABORTED: the front had not yet seen the worker's end when the call came.
+  EXPECT_THAT(status.error_code(), AnyOf(StatusCode::UNAVAILABLE, StatusCode::ABORTED));
   EXPECT_THAT(status.error_message(), HasSubstr("starting with start_mode=exit_127"));
   MendStarts(starts);
   EXPECT_TRUE(WaitUntil([&] { return StepBy(&session, {"add_one"}).ok(); }, absl::Seconds(30)));

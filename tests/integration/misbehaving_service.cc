@@ -62,7 +62,7 @@ grpc::Status MisbehavingService::TryStart(const std::string& program, int64_t* i
                                           absl::Duration deadline) {
   const auto client = NewClient();
   const std::string uri = absl::StrCat("benchmark://test/", program);
-  const grpc::Status added = AddBenchmark(client.get(), uri, program);
+  grpc::Status added = AddBenchmark(client.get(), uri, program);
   if (!added.ok()) return added;
   int64_t ignored = 0;
   return StartSession(client.get(), uri, 0, id == nullptr ? &ignored : id, deadline);

@@ -69,7 +69,8 @@ TEST(SecurityDefaultsTest, FilesOfTheServiceAreItsUsersOwn) {
       }
     }
     EXPECT_GE(directories, 3) << "logs, scratch, one for a worker";
-    EXPECT_GE(files, 2) << "port.txt, pid.txt";
+    EXPECT_GE(files, 3) << "port.txt, pid.txt, a log";
+    EXPECT_FALSE(fs::is_empty(service.directory() + "/logs"));
   }
   umask(previous);
 }
@@ -78,7 +79,6 @@ TEST(SecurityDefaultsTest, NewWorkingDirectoryIsItsUsersOwn) {
   const TemporaryDirectory parent;
   const mode_t previous = umask(0);
   {
-    // Of two flags the last one counts; the harness watches the first's directory.
     const std::string directory = parent / "new/working";
     const pid_t child = fork();
     ASSERT_GE(child, 0);
@@ -158,8 +158,7 @@ class FileTest : public testing::Test {
   }
 
   std::string Uri(const std::string& name) const { return "file://" + (directory_ / name); }
-  void ExpectRefused(MisbehavingService* service, const std::string& uri,
-                     const std::string& text) {
+  void ExpectRefused(MisbehavingService* service, const std::string& uri, const std::string& text) {
     const grpc::Status status = AddFile(service, uri);
     EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT) << uri;
     EXPECT_THAT(status.error_message(), HasSubstr(text)) << uri;

@@ -1,5 +1,5 @@
-// What goes over the wire stays small, well-formed and within its budgets, whatever sessions, workers
-// and clients send; and what goes wrong in one call harms no other on the same connection.
+// What goes over the wire stays small, well-formed and within its budgets, whatever sessions,
+// workers and clients send; and what goes wrong in one call harms no other on the same connection.
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -69,9 +69,9 @@ grpc::Status CallRaw(const ServiceProcess& service, const std::string& method,
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
   const grpc::Slice slice(bytes);
   grpc::CompletionQueue queue;
-  auto call = stub.PrepareUnaryCall(
-      &context, absl::StrCat("/compiler_gym.CompilerGymService/", method),
-      grpc::ByteBuffer(&slice, 1), &queue);
+  auto call =
+      stub.PrepareUnaryCall(&context, absl::StrCat("/compiler_gym.CompilerGymService/", method),
+                            grpc::ByteBuffer(&slice, 1), &queue);
   call->StartCall();
   grpc::ByteBuffer reply;
   grpc::Status status;
