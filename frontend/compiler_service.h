@@ -14,7 +14,7 @@
 #include "common/unary_server.h"
 #include "frontend/benchmark_cache.h"
 #include "frontend/benchmark_loader.h"
-#include "frontend/metrics.h"
+#include "frontend/metrics/metrics.h"
 #include "frontend/session.h"
 #include "frontend/session_table.h"
 #include "frontend/worker_description.h"

@@ -4,7 +4,7 @@
 
 #include "common/roles.h"
 #include "frontend/frontend.h"
-#include "frontend/spawner_process.h"
+#include "frontend/spawner/spawner_process.h"
 
 namespace {
 

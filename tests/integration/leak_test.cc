@@ -32,6 +32,9 @@ int CountEntries(const std::string& directory) {
       std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
 }
 
+// The pools of gRPC and libuv grow by some when the machine is busy, and may stay so.
+constexpr int kPoolThreads = 8;
+
 // What a service holds of what it could leak.
 struct Holdings {
   int front_fds = 0;
@@ -40,8 +43,10 @@ struct Holdings {
   int workers = 0;
   int scratch_directories = 0;
 
-  bool operator==(const Holdings& other) const {
-    return ToString() == other.ToString();
+  bool IsNoMoreThan(const Holdings& other) const {
+    return front_fds <= other.front_fds && front_threads <= other.front_threads + kPoolThreads &&
+           spawner_fds <= other.spawner_fds && workers == other.workers &&
+           scratch_directories == other.scratch_directories;
   }
   std::string ToString() const {
     return absl::StrCat(front_fds, " fds and ", front_threads, " threads of the front, ",
@@ -104,7 +109,7 @@ class LeakTest : public testing::Test {
               << " per second; resident memory of the front grew by " << growth << " MiB to "
               << static_cast<double>(ResidentBytes()) / (1 << 20) << " MiB\n";
     AwaitRest();
-    EXPECT_TRUE(WaitUntil([&] { return Now() == before; }))
+    EXPECT_TRUE(WaitUntil([&] { return Now().IsNoMoreThan(before); }))
         << "before: " << before << "\nafter:  " << Now();
     EXPECT_LT(ResidentBytes() - resident, kMaxGrowthBytes);
   }

@@ -1,14 +1,11 @@
 // The eight methods, through a real client, on the example worker.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 
-#include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/integration/service_process.h"
@@ -24,7 +21,6 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 constexpr char kExampleWorker[] = "worker/example/example_worker";
-constexpr char kMisbehavingWorker[] = "tests/testcases/misbehaving_worker";
 
 // Of the example worker.
 enum Pass { kFold, kFoldMoves, kClean, kExpand };
@@ -57,21 +53,20 @@ compiler_gym::Benchmark MakeBenchmark(const std::string& uri, const std::string&
 }
 
 std::string ToText(const grpc::Status& status) {
-  return absl::StrCat("code ", static_cast<int>(status.error_code()), ": ",
-                      status.error_message());
+  return absl::StrCat("code ", static_cast<int>(status.error_code()), ": ", status.error_message());
 }
 
-#define EXPECT_OK(expression)                                    \
-  do {                                                           \
-    const grpc::Status expected_ok = (expression);               \
-    EXPECT_TRUE(expected_ok.ok()) << ToText(expected_ok);        \
+#define EXPECT_OK(expression)                             \
+  do {                                                    \
+    const grpc::Status expected_ok = (expression);        \
+    EXPECT_TRUE(expected_ok.ok()) << ToText(expected_ok); \
   } while (false)
 
-#define EXPECT_FAILS(expression, code, message)                  \
-  do {                                                           \
-    const grpc::Status expected_failure = (expression);          \
-    EXPECT_EQ(expected_failure.error_code(), StatusCode::code);  \
-    EXPECT_THAT(expected_failure.error_message(), message);      \
+#define EXPECT_FAILS(expression, code, message)                 \
+  do {                                                          \
+    const grpc::Status expected_failure = (expression);         \
+    EXPECT_EQ(expected_failure.error_code(), StatusCode::code); \
+    EXPECT_THAT(expected_failure.error_message(), message);     \
   } while (false)
 
 std::vector<std::string> WorkerFlag(const char* worker) {
@@ -147,9 +142,9 @@ TEST_P(MethodsTest, SpacesAreThoseOfTheSessionInItsOrder) {
   std::vector<std::string> names;
   for (const auto& space : spaces.observation_space_list()) names.push_back(space.name());
   EXPECT_THAT(names, ElementsAre("text", "size", "features", "run_time"));
-  EXPECT_EQ(spaces.observation_space_list(kFeatures).default_observation().int64_tensor()
-                .value_size(),
-            6);
+  EXPECT_EQ(
+      spaces.observation_space_list(kFeatures).default_observation().int64_tensor().value_size(),
+      6);
 }
 
 // ---- AddBenchmark ----
@@ -178,8 +173,8 @@ TEST_P(MethodsTest, AddBenchmarkTakesTheLastOfEqualUris) {
 }
 
 TEST_P(MethodsTest, AddBenchmarkNamesTheElementWithoutUriAndAddsNone) {
-  EXPECT_FAILS(Add({MakeBenchmark("benchmark://a", "+"), MakeBenchmark("", "-")}),
-               INVALID_ARGUMENT, HasSubstr("benchmark[1].uri"));
+  EXPECT_FAILS(Add({MakeBenchmark("benchmark://a", "+"), MakeBenchmark("", "-")}), INVALID_ARGUMENT,
+               HasSubstr("benchmark[1].uri"));
   EXPECT_FAILS(Start("benchmark://a"), NOT_FOUND, StartsWith("Benchmark not found"));
 }
 
@@ -441,94 +436,14 @@ TEST_P(MethodsTest, SeveralParametersAreAnsweredInOrder) {
   TestSession session = NewSession("+");
   compiler_gym::SendSessionParameterRequest request;
   request.set_session_id(session.id());
-  for (const char* key : {"example.get_max_rewrites", "service.benchmark_cache.get_max_size_in_bytes",
-                          "example.get_max_rewrites"}) {
+  for (const char* key :
+       {"example.get_max_rewrites", "service.benchmark_cache.get_max_size_in_bytes",
+        "example.get_max_rewrites"}) {
     request.add_parameter()->set_key(key);
   }
   compiler_gym::SendSessionParameterReply reply;
   EXPECT_OK(Call(client_.get(), &CompilerGymService::Stub::SendSessionParameter, request, &reply));
   EXPECT_THAT(reply.reply(), ElementsAre("1000", "54525952", "1000"));
-}
-
-// ---- What recovery starts from ----
-
-class RecoveryTest : public testing::Test {
- protected:
-  // Without warm workers each worker belongs to a session.
-  RecoveryTest() : service_(kExampleWorker, {"--warm_workers=0", "--benchmark_cache_bytes=2000"}) {}
-
-  void KillWorkers() {
-    const std::vector<pid_t> workers = service_.workers();
-    EXPECT_FALSE(workers.empty());
-    for (const pid_t worker : workers) kill(worker, SIGKILL);
-    for (const pid_t worker : workers) EXPECT_TRUE(WaitUntil([&] { return !IsAlive(worker); }));
-  }
-  // Whether the service still knows the benchmark.
-  bool IsCached(const std::string& uri) {
-    const auto client = service_.NewClient();
-    int64_t id = 0;
-    const grpc::Status status = StartSession(client.get(), uri, kPass, &id);
-    if (status.ok()) TestSession(service_, id).End();
-    return status.ok();
-  }
-
-  ServiceProcess service_;
-};
-
-TEST_F(RecoveryTest, SessionOutlivesTheEvictionOfItsBenchmark) {
-  TestSession session(service_, kUri, "+.-<>");
-  ASSERT_TRUE(session.Step({kClean}).ok());
-  const auto client = service_.NewClient();
-  for (int i = 0; IsCached(kUri); ++i) {
-    ASSERT_LT(i, 200) << "is never evicted";
-    ASSERT_TRUE(AddBenchmark(client.get(), absl::StrCat("benchmark://filler/", i),
-                             std::string(400, '+'))
-                    .ok());
-  }
-  KillWorkers();
-  compiler_gym::StepReply reply;
-  EXPECT_OK(session.Step({kFold}, {kText}, &reply));
-  EXPECT_EQ(reply.observation(0).string_value(), "<>");
-}
-
-TEST_F(RecoveryTest, AnotherProgramOfTheSameUriIsNotThatOfARunningSession) {
-  TestSession session(service_, kUri, "+.-<>");
-  ASSERT_TRUE(session.Step({kClean}).ok());
-  TestSession other(service_, kUri, "TTT");
-  TestSession fork = session.Fork();
-  KillWorkers();
-  EXPECT_EQ(session.Observe(kText).string_value(), "+-<>");
-  EXPECT_EQ(other.Observe(kText).string_value(), "TTT");
-  EXPECT_EQ(fork.Observe(kText).string_value(), "+-<>");
-}
-
-TEST_F(RecoveryTest, ParametersAreAppliedAgainInTheirPlace) {
-  TestSession session(service_, kUri, "+-+-+-<><><>");
-  ASSERT_TRUE(session.Step({kFold}).ok());
-  EXPECT_OK(session.SendParameter("example.max_rewrites", "1"));
-  ASSERT_TRUE(session.Step({kFoldMoves}).ok());
-  KillWorkers();
-  EXPECT_EQ(session.Observe(kText).string_value(), "<><>");
-}
-
-TEST(FirstCallTest, WaitsForAWorkerInsteadOfFailing) {
-  // Workers that take a second to start: the service listens long before.
-  ServiceProcess service(kMisbehavingWorker, {"--worker_flags=--start_mode=slow"});
-  const auto client = service.NewClient();
-  compiler_gym::GetSpacesReply spaces;
-  EXPECT_OK(Call(client.get(), &CompilerGymService::Stub::GetSpaces,
-                 compiler_gym::GetSpacesRequest(), &spaces));
-  EXPECT_EQ(spaces.action_space_list_size(), 2);
-  compiler_gym::GetVersionReply version;
-  EXPECT_OK(Call(client.get(), &CompilerGymService::Stub::GetVersion,
-                 compiler_gym::GetVersionRequest(), &version));
-  EXPECT_EQ(version.compiler_version(), "misbehaving 1.0");
-}
-
-TEST(FirstCallTest, MayBeAStartSession) {
-  ServiceProcess service(kMisbehavingWorker, {"--worker_flags=--start_mode=slow"});
-  TestSession session(service, kUri, "ok");
-  EXPECT_EQ(session.Observe(0).int64_value(), 0);
 }
 
 }  // namespace

@@ -8,12 +8,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
 #include "tests/integration/service_process.h"
 
 extern char** environ;
 
 namespace holdfast {
 namespace {
+
+namespace fs = std::filesystem;
 
 // A file without a name, to be written by the program and read at any time.
 int OpenOutput() {
@@ -35,8 +45,7 @@ std::string ReadAll(int fd) {
 
 }  // namespace
 
-RunningProgram::RunningProgram(std::vector<std::string> arguments,
-                               const Surroundings& surroundings)
+RunningProgram::RunningProgram(std::vector<std::string> arguments, const Surroundings& surroundings)
     : out_(OpenOutput()), err_(OpenOutput()) {
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -44,7 +53,8 @@ RunningProgram::RunningProgram(std::vector<std::string> arguments,
   std::vector<std::string> added = surroundings.environment;
   std::vector<char*> environment;  // Of two with the same name the first counts.
   for (std::string& variable : added) environment.push_back(variable.data());
-  for (char** variable = environ; *variable != nullptr; ++variable) environment.push_back(*variable);
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    environment.push_back(*variable);
   environment.push_back(nullptr);
 
   posix_spawn_file_actions_t actions;
@@ -82,6 +92,75 @@ absl::optional<int> RunningProgram::Wait(absl::Duration timeout) {
     exit_ = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
   }
   return exit_;
+}
+
+std::string AnnouncedService::address() const {
+  const std::string before = " serves on ";
+  std::string text;
+  EXPECT_TRUE(WaitUntil([&] {
+    text = out();
+    return absl::StrContains(text, before) && absl::EndsWith(text, "\n");
+  })) << err();
+  const size_t at = text.find(before);
+  if (at == std::string::npos) return "";
+  text = text.substr(at + before.size());
+  return text.substr(0, text.find(", "));
+}
+
+TemporaryDirectory::TemporaryDirectory() : path_(testing::TempDir() + "/directory-XXXXXX") {
+  EXPECT_NE(mkdtemp(path_.data()), nullptr);
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  // A spawner that is ending may be removing some of it, too.
+  std::error_code error;
+  EXPECT_TRUE(WaitUntil([&] {
+    fs::remove_all(path_, error);
+    return !fs::exists(path_);
+  })) << error.message();
+}
+
+std::vector<std::string> TemporaryDirectory::Entries(const std::string& prefix) const {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(path_)) {
+    const std::string name = entry.path().filename().string();
+    if (absl::StartsWith(name, prefix)) names.push_back(name);
+  }
+  return names;
+}
+
+std::string Slurp(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+mode_t ModeOf(const std::string& path) {
+  struct stat info {};
+  EXPECT_EQ(stat(path.c_str(), &info), 0) << path;
+  return info.st_mode & 07777;
+}
+
+std::vector<pid_t> FamilyOf(pid_t pid) {
+  std::vector<pid_t> family = {pid};
+  for (size_t i = 0; i < family.size(); ++i) {
+    for (const pid_t child : ChildrenOf(family[i])) family.push_back(child);
+  }
+  return family;
+}
+
+bool AllGone(const std::vector<pid_t>& processes) {
+  return std::none_of(processes.begin(), processes.end(), IsAlive);
+}
+
+grpc::Status GetSpaces(compiler_gym::CompilerGymService::Stub* stub, int* action_spaces) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Minutes(2)));
+  compiler_gym::GetSpacesReply reply;
+  grpc::Status status = stub->GetSpaces(&context, {}, &reply);
+  if (action_spaces != nullptr) *action_spaces = reply.action_space_list_size();
+  return status;
 }
 
 }  // namespace holdfast

@@ -2,6 +2,7 @@
 #ifndef HOLDFAST_TESTS_INTEGRATION_RUNNING_PROGRAM_H_
 #define HOLDFAST_TESTS_INTEGRATION_RUNNING_PROGRAM_H_
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "proto/compiler_gym_service.grpc.pb.h"
 
 namespace holdfast {
 
@@ -41,6 +43,42 @@ class RunningProgram {
   int err_ = -1;
   absl::optional<int> exit_;
 };
+
+// A service as any other program: it says on stdout where it serves.
+class AnnouncedService : public RunningProgram {
+ public:
+  using RunningProgram::RunningProgram;
+  // HOST:PORT or unix:PATH, once it serves.
+  std::string address() const;
+};
+
+// A directory that is gone at the end of the test.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  // The names in it that begin with `prefix`.
+  std::vector<std::string> Entries(const std::string& prefix = "") const;
+
+ private:
+  std::string path_;
+};
+
+std::string Slurp(const std::string& path);
+// Permission bits.
+mode_t ModeOf(const std::string& path);
+
+// All processes below `pid`, itself first.
+std::vector<pid_t> FamilyOf(pid_t pid);
+bool AllGone(const std::vector<pid_t>& processes);
+
+// The simplest call: does the service answer?
+grpc::Status GetSpaces(compiler_gym::CompilerGymService::Stub* stub, int* action_spaces = nullptr);
 
 }  // namespace holdfast
 

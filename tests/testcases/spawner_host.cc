@@ -10,8 +10,8 @@
 #include "absl/strings/strip.h"
 #include "common/roles.h"
 #include "frontend/event_loop.h"
-#include "frontend/spawner_client.h"
-#include "frontend/spawner_process.h"
+#include "frontend/spawner/spawner_client.h"
+#include "frontend/spawner/spawner_process.h"
 
 namespace holdfast {
 namespace {

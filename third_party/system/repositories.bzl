@@ -22,6 +22,10 @@ cc_library(
     name = "grpc",
     linkopts = {linkopts},
     visibility = ["//visibility:public"],
+    deps = select({{
+        "@holdfast//third_party/system:tsan": ["@holdfast//third_party/system:tsan_annotations"],
+        "//conditions:default": [],
+    }}),
 )
 """
 

@@ -1,6 +1,6 @@
 // Computes a value in a forked child, so that a crash or a hang costs the value only.
-#ifndef HOLDFAST_WORKER_LLVM_CHILD_PROCESS_H_
-#define HOLDFAST_WORKER_LLVM_CHILD_PROCESS_H_
+#ifndef HOLDFAST_WORKER_LLVM_COMPUTE_IN_CHILD_H_
+#define HOLDFAST_WORKER_LLVM_COMPUTE_IN_CHILD_H_
 
 #include <functional>
 #include <string>
@@ -18,4 +18,4 @@ absl::StatusOr<std::string> ComputeInChild(
 
 }  // namespace holdfast::llvm_session
 
-#endif  // HOLDFAST_WORKER_LLVM_CHILD_PROCESS_H_
+#endif  // HOLDFAST_WORKER_LLVM_COMPUTE_IN_CHILD_H_

@@ -2,7 +2,7 @@
 
 #include "common/roles.h"
 #include "frontend/frontend.h"
-#include "frontend/spawner_process.h"
+#include "frontend/spawner/spawner_process.h"
 #include "worker/worker_main.h"
 
 namespace holdfast {

@@ -29,7 +29,9 @@ class Searcher {
     if (!original.ok()) return original.status();
     if (episode == 0) progress_.original_cost = progress_.best_cost = *original;
 
-    const std::vector<int> plan = Mutate(progress_.best, options_.passes, random_);
+    // Several starts, or a bad first sequence is where the whole search gets stuck.
+    std::vector<int> plan;
+    if (episode >= options_.episodes / 4) plan = Mutate(progress_.best, options_.passes, random_);
     cost_ = *original;
     size_t planned = 0;
     std::vector<int> applied;

@@ -60,9 +60,9 @@ struct SearchProgress {
   int CrashesSurvived() const;
 };
 
-// Runs all episodes. The first is random; later ones begin with a mutation of the best sequence so
-// far, and go on at random. The best prefix of an episode counts. `report` is called after each
-// step.
+// Runs all episodes. Those of the first quarter are random; later ones begin with a mutation of the
+// best sequence so far. All go on at random, with a liking for what helped before, and the best
+// prefix of an episode counts. `report` is called after each step.
 //
 // The same seed makes the same choices as long as the compiler answers the same.
 absl::StatusOr<SearchProgress> RunSearch(const SearchOptions& options, Compiler& compiler,

@@ -1,0 +1,182 @@
+#include "frontend/metrics/metrics.h"
+
+#include <grpcpp/grpcpp.h>
+#include <prometheus/text_serializer.h>
+
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "common/invariant.h"
+#include "common/version.h"
+#include "frontend/failure_status.h"
+#include "frontend/metrics/metric_table.h"
+
+namespace holdfast {
+namespace {
+
+using Families = std::vector<prometheus::MetricFamily>;
+
+void Append(Families more, Families* families) {
+  families->insert(families->end(), std::make_move_iterator(more.begin()),
+                   std::make_move_iterator(more.end()));
+}
+
+#ifdef __clang__
+constexpr char kCompiler[] = __VERSION__;  // Names itself.
+#else
+constexpr char kCompiler[] = "GCC " __VERSION__;
+#endif
+
+std::string SessionLabel(int state) {
+  return std::string(SessionStateName(static_cast<SessionState>(state)));
+}
+
+std::string WorkerLabel(int state) {
+  return std::string(WorkerStateName(static_cast<WorkerState>(state)));
+}
+
+std::string FailureLabel(int cause) {
+  return FailureCauseName(static_cast<WorkerFailure::Cause>(cause));
+}
+
+std::string ExitLabel(int cause) {
+  return cause == WorkerFailure::UNKNOWN ? "retired" : FailureLabel(cause);
+}
+
+std::string OutcomeLabel(int outcome) {
+  constexpr const char* kNames[kRecoveryOutcomes] = {"restored", "lost", "abandoned"};
+  return kNames[outcome];
+}
+
+int CauseIndex(WorkerFailure::Cause cause) {
+  return WorkerFailure::Cause_IsValid(cause) ? cause : WorkerFailure::UNKNOWN;
+}
+
+template <typename State, typename Counts>
+void CountTransition(absl::optional<State> from, absl::optional<State> to, Counts* counts) {
+  if (from.has_value()) --(*counts)[static_cast<int>(*from)];
+  if (to.has_value()) ++(*counts)[static_cast<int>(*to)];
+}
+
+// A sample for each element of `counts`, with what `value` makes of its index as value of `label`.
+template <typename Counts>
+void AddCounts(const MetricLabels& labels, const char* label, std::string (*value)(int),
+               const Counts& counts, prometheus::MetricFamily* family) {
+  for (size_t i = 0; i < counts.size(); ++i) {
+    MetricLabels all = labels;
+    all.push_back({label, value(static_cast<int>(i))});
+    AddSample(std::move(all), counts[i], family);
+  }
+}
+
+template <typename Counts>
+prometheus::MetricFamily CountsFamily(Metric metric, const char* label, std::string (*value)(int),
+                                      const Counts& counts) {
+  prometheus::MetricFamily family = MakeFamily(metric);
+  AddCounts({}, label, value, counts, &family);
+  return family;
+}
+
+prometheus::MetricFamily HistogramFamily(Metric metric, const LatencyHistogram& histogram) {
+  prometheus::MetricFamily family = MakeFamily(metric);
+  AddSample({}, histogram.Collect(), &family);
+  return family;
+}
+
+}  // namespace
+
+Metrics::Metrics(std::vector<std::string> rpc_methods) : rpcs_(std::move(rpc_methods)) {}
+
+void Metrics::SessionTransition(absl::optional<SessionState> from,
+                                absl::optional<SessionState> to) {
+  CountTransition(from, to, &sessions_);
+}
+
+void Metrics::WorkerTransition(absl::optional<WorkerState> from, absl::optional<WorkerState> to) {
+  CountTransition(from, to, &workers_);
+  if (!from.has_value() && to == WorkerState::kStarting) ++worker_starts_;
+}
+
+void Metrics::WorkerEnded(WorkerState last_state, WorkerFailure::Cause cause) {
+  ++worker_exits_[static_cast<int>(last_state)][CauseIndex(cause)];
+}
+
+void Metrics::WorkerFailed(WorkerFailure::Cause cause) { ++worker_failures_[CauseIndex(cause)]; }
+
+void Metrics::Recovered(RecoveryOutcome outcome, absl::Duration took) {
+  ++recoveries_[static_cast<int>(outcome)];
+  recovery_duration_.Observe(took);
+}
+
+void Metrics::SetBenchmarkCache(std::function<BenchmarkCache::Stats()> stats) {
+  absl::MutexLock lock(&mutex_);
+  cache_stats_ = std::move(stats);
+}
+
+absl::StatusOr<int> Metrics::Serve(const std::string& listen) {
+  StopServing();
+  absl::StatusOr<std::unique_ptr<MetricsServer>> server = MetricsServer::Start(listen, this);
+  if (!server.ok()) return server.status();
+  server_ = *std::move(server);
+  return server_->port();
+}
+
+void Metrics::StopServing() { server_.reset(); }
+
+Families Metrics::Collect() const {
+  prometheus::MetricFamily build = MakeFamily(Metric::kBuildInfo);
+  AddSample({{"version", kVersion}, {"compiler", kCompiler}, {"grpc", grpc::Version()}}, 1, &build);
+  Families families = {std::move(build), MakeFamily(Metric::kReady, ready_)};
+  Append(rpcs_.Collect(), &families);
+  Append(CollectSupervision(), &families);
+  Append(CollectMemory(), &families);
+  families.push_back(MakeFamily(Metric::kBrokenInvariants, BrokenInvariants()));
+  Append(process_.Collect(), &families);
+  return families;
+}
+
+Families Metrics::CollectSupervision() const {
+  prometheus::MetricFamily exits = MakeFamily(Metric::kWorkerExits);
+  for (int state = 0; state < kWorkerStates; ++state) {
+    // The dead do not end.
+    if (state == static_cast<int>(WorkerState::kDead)) continue;
+    AddCounts({{"state", WorkerLabel(state)}}, "cause", ExitLabel, worker_exits_[state], &exits);
+  }
+  return {
+      CountsFamily(Metric::kSessions, "state", SessionLabel, sessions_),
+      CountsFamily(Metric::kWorkers, "state", WorkerLabel, workers_),
+      MakeFamily(Metric::kWorkerStarts, worker_starts_),
+      HistogramFamily(Metric::kWorkerStartDuration, worker_start_duration_),
+      std::move(exits),
+      CountsFamily(Metric::kWorkerFailures, "cause", FailureLabel, worker_failures_),
+      CountsFamily(Metric::kRecoveries, "outcome", OutcomeLabel, recoveries_),
+      HistogramFamily(Metric::kRecoveryDuration, recovery_duration_),
+  };
+}
+
+Families Metrics::CollectMemory() const {
+  BenchmarkCache::Stats cache = {};
+  {
+    absl::MutexLock lock(&mutex_);
+    if (cache_stats_) cache = cache_stats_();
+  }
+  const std::pair<Metric, int64_t> values[] = {
+      {Metric::kHistoryBytes, history_bytes_},
+      {Metric::kInflightBytes, inflight_bytes_},
+      {Metric::kBenchmarkBytes, benchmark_bytes_},
+      {Metric::kCacheBytes, cache.size_bytes},
+      {Metric::kCacheLimitBytes, cache.max_size_bytes},
+      {Metric::kCacheItems, cache.items},
+      {Metric::kCacheHits, cache.hits},
+      {Metric::kCacheMisses, cache.misses},
+      {Metric::kCacheEvictions, cache.evictions},
+  };
+  Families families;
+  for (const auto& [metric, value] : values) families.push_back(MakeFamily(metric, value));
+  return families;
+}
+
+std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(Collect()); }
+
+}  // namespace holdfast

@@ -1,0 +1,110 @@
+// What the service counts and measures, and the HTTP server that tells Prometheus of it.
+#ifndef HOLDFAST_FRONTEND_METRICS_METRICS_H_
+#define HOLDFAST_FRONTEND_METRICS_METRICS_H_
+
+#include <grpcpp/support/status.h>
+#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "frontend/benchmark_cache.h"
+#include "frontend/metrics/latency_histogram.h"
+#include "frontend/metrics/metrics_server.h"
+#include "frontend/metrics/process_metrics.h"
+#include "frontend/metrics/rpc_metrics.h"
+#include "frontend/session.h"
+#include "frontend/session_state.h"
+#include "frontend/worker_slot.h"
+#include "proto/worker_failure.pb.h"
+
+namespace holdfast {
+
+// All series exist from the start, at zero. Thread-safe, but Serve() and StopServing(), which are
+// called by the owner. Counting takes no mutex.
+class Metrics : public prometheus::Collectable {
+ public:
+  // The names of the methods, by the index that RpcFinished() is called with.
+  explicit Metrics(std::vector<std::string> rpc_methods);
+
+  void RpcFinished(int method, grpc::StatusCode code, absl::Duration took) {
+    rpcs_.Finished(method, code, took);
+  }
+
+  // nullopt: it has just been made, or is gone.
+  void SessionTransition(absl::optional<SessionState> from, absl::optional<SessionState> to);
+  // From nullopt to kStarting counts as a start.
+  void WorkerTransition(absl::optional<WorkerState> from, absl::optional<WorkerState> to);
+  // `took`: from its start to its first answer.
+  void WorkerReady(absl::Duration took) { worker_start_duration_.Observe(took); }
+  // `last_state`: what it was doing. UNKNOWN is an orderly end.
+  void WorkerEnded(WorkerState last_state, WorkerFailure::Cause cause);
+  // A worker failed in the service of a session.
+  void WorkerFailed(WorkerFailure::Cause cause);
+  void Recovered(RecoveryOutcome outcome, absl::Duration took);
+  void SetReady(bool ready) { ready_ = ready; }
+
+  // What budgets are compared with. Histories count by themselves.
+  std::atomic<int64_t>* history_bytes() { return &history_bytes_; }
+  void AddInflightBytes(int64_t bytes) { inflight_bytes_ += bytes; }
+  int64_t inflight_bytes() const { return inflight_bytes_; }
+  void AddBenchmarkBytes(int64_t bytes) { benchmark_bytes_ += bytes; }
+  int64_t benchmark_bytes() const { return benchmark_bytes_; }
+
+  // Asked at each scrape. Null: no cache any more; after that, `stats` is not called again.
+  void SetBenchmarkCache(std::function<BenchmarkCache::Stats()> stats);
+
+  // Serves /metrics over HTTP on `listen`, HOST:PORT, until StopServing(). Returns the port, which
+  // 0 leaves to the system. Errors are about the flag --metrics_listen.
+  absl::StatusOr<int> Serve(const std::string& listen);
+  void StopServing();
+
+  std::vector<prometheus::MetricFamily> Collect() const override;
+  // What is served, apart from the server's own metrics.
+  std::string Text() const;
+
+ private:
+  static constexpr int kCauses = WorkerFailure::Cause_ARRAYSIZE;
+  template <int kSize>
+  using Counts = std::array<std::atomic<int64_t>, kSize>;
+
+  std::vector<prometheus::MetricFamily> CollectSupervision() const;
+  std::vector<prometheus::MetricFamily> CollectMemory() const;
+
+  RpcMetrics rpcs_;
+  const ProcessMetrics process_;
+  std::atomic<bool> ready_{false};
+
+  Counts<kSessionStates> sessions_{};
+  Counts<kWorkerStates> workers_{};
+  std::atomic<int64_t> worker_starts_{0};
+  LatencyHistogram worker_start_duration_;
+  std::array<Counts<kCauses>, kWorkerStates> worker_exits_{};  // By last state.
+  Counts<kCauses> worker_failures_{};
+  Counts<kRecoveryOutcomes> recoveries_{};
+  LatencyHistogram recovery_duration_;
+
+  std::atomic<int64_t> history_bytes_{0};
+  std::atomic<int64_t> inflight_bytes_{0};
+  std::atomic<int64_t> benchmark_bytes_{0};
+
+  mutable absl::Mutex mutex_;
+  std::function<BenchmarkCache::Stats()> cache_stats_ ABSL_GUARDED_BY(mutex_);
+
+  std::unique_ptr<MetricsServer> server_;  // The last member: it asks for the others.
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_METRICS_METRICS_H_

@@ -1,0 +1,431 @@
+#include "frontend/metrics/metrics.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "common/unique_fd.h"
+#include "common/version.h"
+#include "frontend/metrics/metric_table.h"
+
+namespace holdfast {
+namespace {
+
+const std::vector<std::string>& Methods() {
+  static const auto* const methods = new std::vector<std::string>{"GetVersion", "Step"};
+  return *methods;
+}
+constexpr int kStep = 1;
+
+// Each series, as `name{label="value"}`, with its value.
+std::map<std::string, double> Parse(const std::string& text) {
+  std::map<std::string, double> series;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    if (line[0] == '#') continue;
+    const size_t space = line.rfind(' ');
+    double value = -1;
+    EXPECT_TRUE(absl::SimpleAtod(line.substr(space + 1), &value)) << line;
+    EXPECT_TRUE(series.emplace(line.substr(0, space), value).second) << "twice: " << line;
+  }
+  return series;
+}
+
+std::set<std::string> Names(const std::map<std::string, double>& series) {
+  std::set<std::string> names;
+  for (const auto& [name, value] : series) names.insert(name);
+  return names;
+}
+
+// Something of everything that can happen.
+void UseAll(Metrics* metrics) {
+  for (int method = 0; method < static_cast<int>(Methods().size()); ++method) {
+    for (int code = 0; code < kStatusCodes; ++code) {
+      metrics->RpcFinished(method, static_cast<grpc::StatusCode>(code), absl::Microseconds(1));
+    }
+  }
+  metrics->RpcFinished(kStep, static_cast<grpc::StatusCode>(31), absl::InfiniteDuration());
+  for (int state = 0; state < kSessionStates; ++state) {
+    metrics->SessionTransition(absl::nullopt, static_cast<SessionState>(state));
+  }
+  for (int state = 0; state < kWorkerStates; ++state) {
+    metrics->WorkerTransition(absl::nullopt, static_cast<WorkerState>(state));
+  }
+  for (int cause = 0; cause < WorkerFailure::Cause_ARRAYSIZE; ++cause) {
+    metrics->WorkerFailed(static_cast<WorkerFailure::Cause>(cause));
+    metrics->WorkerEnded(WorkerState::kLeased, static_cast<WorkerFailure::Cause>(cause));
+  }
+  for (int outcome = 0; outcome < kRecoveryOutcomes; ++outcome) {
+    metrics->Recovered(static_cast<RecoveryOutcome>(outcome), absl::Seconds(1));
+  }
+  metrics->WorkerReady(absl::Milliseconds(3));
+  metrics->SetReady(true);
+  *metrics->history_bytes() += 1;
+  metrics->AddInflightBytes(2);
+  metrics->AddBenchmarkBytes(3);
+  metrics->SetBenchmarkCache([] { return BenchmarkCache::Stats{4, 5, 6, 7, 8, 9}; });
+}
+
+// What a client at `port` reads, header and all.
+std::string Get(int port, absl::string_view path) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return "";
+  const std::string request = absl::StrCat("GET ", path, " HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(write(fd.get(), request.data(), request.size()), request.size());
+  std::string reply;
+  char buffer[4096];
+  for (ssize_t n; (n = read(fd.get(), buffer, sizeof(buffer))) > 0;) reply.append(buffer, n);
+  return reply;
+}
+
+absl::string_view Body(absl::string_view reply) {
+  const size_t end_of_header = reply.find("\r\n\r\n");
+  return end_of_header == absl::string_view::npos ? "" : reply.substr(end_of_header + 4);
+}
+
+// What promtool has to say against `text`.
+std::string Lint(absl::string_view text) {
+  const std::string base = absl::StrCat(testing::TempDir(), "/promtool");
+  { std::ofstream(absl::StrCat(base, ".in")) << text; }
+  const int result = std::system(
+      absl::StrCat("promtool check metrics < ", base, ".in > ", base, ".out 2>&1").c_str());
+  std::ifstream file(absl::StrCat(base, ".out"));
+  const std::string output(std::istreambuf_iterator<char>(file), {});
+  return result == 0 ? output : absl::StrCat("exit status ", result, ": ", output);
+}
+
+bool HasPromtool() { return std::system("command -v promtool > /dev/null") == 0; }
+
+TEST(MetricsTest, AllSeriesExistAtZeroFromTheStart) {
+  Metrics metrics(Methods());
+  const auto before = Parse(metrics.Text());
+  for (const auto& [name, value] : before) {
+    if (absl::StartsWith(name, "holdfast_build_info{")) {
+      EXPECT_EQ(value, 1) << name;
+    } else if (!absl::StartsWith(name, "process_")) {
+      EXPECT_EQ(value, 0) << name;
+    }
+  }
+  UseAll(&metrics);
+  const auto after = Parse(metrics.Text());
+  EXPECT_EQ(Names(before), Names(after));
+  // They all changed, but for the buckets above what was observed, and other states' exits.
+  for (const auto& [name, value] : after) {
+    if (absl::StrContains(name, "_bucket{") || absl::StartsWith(name, "process_") ||
+        absl::StartsWith(name, "holdfast_build_info") ||
+        absl::StartsWith(name, "holdfast_broken_invariants") ||
+        absl::StartsWith(name, "holdfast_worker_exits")) {
+      continue;
+    }
+    EXPECT_GT(value, 0) << name;
+  }
+}
+
+TEST(MetricsTest, EachMetricOfTheTableIsExposedOnce) {
+  const std::vector<prometheus::MetricFamily> families = Metrics(Methods()).Collect();
+  ASSERT_EQ(families.size(), kMetrics);
+  for (int i = 0; i < kMetrics; ++i) {
+    EXPECT_EQ(families[i].name, MakeFamily(static_cast<Metric>(i)).name);
+    EXPECT_FALSE(families[i].metric.empty()) << families[i].name;
+    EXPECT_FALSE(families[i].help.empty()) << families[i].name;
+  }
+}
+
+TEST(MetricsTest, PromtoolAcceptsThem) {
+  if (!HasPromtool()) GTEST_SKIP() << "promtool is not installed (Debian package prometheus)";
+  Metrics metrics(Methods());
+  EXPECT_EQ(Lint(metrics.Text()), "");
+  UseAll(&metrics);
+  EXPECT_EQ(Lint(metrics.Text()), "");
+  const absl::StatusOr<int> port = metrics.Serve("127.0.0.1:0");
+  ASSERT_TRUE(port.ok()) << port.status();
+  EXPECT_EQ(Lint(Body(Get(*port, "/metrics"))), "");
+  EXPECT_NE(Lint("Holdfast-Ready 1\n"), "");  // It would complain.
+}
+
+TEST(MetricsTest, Rpcs) {
+  Metrics metrics(Methods());
+  metrics.RpcFinished(kStep, grpc::StatusCode::OK, absl::Microseconds(10));
+  metrics.RpcFinished(kStep, grpc::StatusCode::OK, absl::Milliseconds(2));
+  metrics.RpcFinished(kStep, grpc::StatusCode::ABORTED, absl::Seconds(400));
+  metrics.RpcFinished(kStep, static_cast<grpc::StatusCode>(17), -absl::Seconds(1));
+  auto series = Parse(metrics.Text());
+  EXPECT_EQ(series[R"(holdfast_rpcs_total{method="Step",code="OK"})"], 2);
+  EXPECT_EQ(series[R"(holdfast_rpcs_total{method="Step",code="ABORTED"})"], 1);
+  EXPECT_EQ(series[R"(holdfast_rpcs_total{method="Step",code="UNKNOWN"})"], 1);
+  EXPECT_EQ(series[R"(holdfast_rpcs_total{method="GetVersion",code="OK"})"], 0);
+  const std::string bucket = R"(holdfast_rpc_duration_seconds_bucket{method="Step",le=")";
+  EXPECT_EQ(series[bucket + R"(1e-05"})"], 2);
+  EXPECT_EQ(series[bucket + R"(0.001"})"], 2);
+  EXPECT_EQ(series[bucket + R"(0.003"})"], 3);
+  EXPECT_EQ(series[bucket + R"(300"})"], 3);
+  EXPECT_EQ(series[bucket + R"(+Inf"})"], 4);
+  EXPECT_EQ(series[R"(holdfast_rpc_duration_seconds_count{method="Step"})"], 4);
+  EXPECT_NEAR(series[R"(holdfast_rpc_duration_seconds_sum{method="Step"})"], 400.00201, 1e-9);
+}
+
+TEST(MetricsTest, NamesOfStatusCodes) {
+  EXPECT_EQ(StatusCodeName(grpc::StatusCode::OK), "OK");
+  EXPECT_EQ(StatusCodeName(grpc::StatusCode::INVALID_ARGUMENT), "INVALID_ARGUMENT");
+  EXPECT_EQ(StatusCodeName(grpc::StatusCode::DEADLINE_EXCEEDED), "DEADLINE_EXCEEDED");
+  EXPECT_EQ(StatusCodeName(grpc::StatusCode::NOT_FOUND), "NOT_FOUND");
+  EXPECT_EQ(StatusCodeName(grpc::StatusCode::RESOURCE_EXHAUSTED), "RESOURCE_EXHAUSTED");
+  EXPECT_EQ(StatusCodeName(grpc::StatusCode::ABORTED), "ABORTED");
+  EXPECT_EQ(StatusCodeName(grpc::StatusCode::UNAVAILABLE), "UNAVAILABLE");
+  EXPECT_EQ(StatusCodeName(grpc::StatusCode::DATA_LOSS), "DATA_LOSS");
+  EXPECT_EQ(StatusCodeName(grpc::StatusCode::UNAUTHENTICATED), "UNAUTHENTICATED");
+  EXPECT_EQ(StatusCodeName(-1), "UNKNOWN");
+  EXPECT_EQ(StatusCodeName(17), "UNKNOWN");
+}
+
+TEST(LatencyHistogramTest, BucketIsTheFirstWhoseBoundIsNotBelow) {
+  const auto& bounds = LatencyHistogram::kBoundNanos;
+  EXPECT_EQ(bounds.front(), 10 * 1000);
+  EXPECT_EQ(bounds[LatencyHistogram::kBounds - 1], 300 * int64_t{1000000000});
+  std::vector<int64_t> values = {0, 1, INT64_MAX};
+  for (int64_t power = 1; power < INT64_MAX / 2; power *= 2) {
+    values.insert(values.end(), {power - 1, power, power + 1});
+  }
+  for (int i = 0; i < LatencyHistogram::kBounds; ++i) {
+    values.insert(values.end(), {bounds[i] - 1, bounds[i], bounds[i] + 1});
+  }
+  for (const int64_t value : values) {
+    const auto expected = std::lower_bound(bounds.begin(), bounds.end(), value);
+    EXPECT_EQ(LatencyHistogram::Bucket(value), expected - bounds.begin()) << value;
+  }
+}
+
+TEST(MetricsTest, SessionsByState) {
+  Metrics metrics(Methods());
+  metrics.SessionTransition(absl::nullopt, SessionState::kParked);
+  metrics.SessionTransition(absl::nullopt, SessionState::kParked);
+  metrics.SessionTransition(SessionState::kParked, SessionState::kMaterialising);
+  auto series = Parse(metrics.Text());
+  EXPECT_EQ(series[R"(holdfast_sessions{state="parked"})"], 1);
+  EXPECT_EQ(series[R"(holdfast_sessions{state="materialising"})"], 1);
+  metrics.SessionTransition(SessionState::kMaterialising, absl::nullopt);
+  EXPECT_EQ(Parse(metrics.Text())[R"(holdfast_sessions{state="materialising"})"], 0);
+}
+
+TEST(MetricsTest, WorkersFromStartToEnd) {
+  Metrics metrics(Methods());
+  metrics.WorkerTransition(absl::nullopt, WorkerState::kStarting);
+  metrics.WorkerTransition(absl::nullopt, WorkerState::kStarting);
+  metrics.WorkerTransition(WorkerState::kStarting, WorkerState::kIdle);
+  metrics.WorkerReady(absl::Milliseconds(4));
+  metrics.WorkerTransition(WorkerState::kStarting, WorkerState::kDead);
+  metrics.WorkerEnded(WorkerState::kStarting, WorkerFailure::EXIT);
+  metrics.WorkerTransition(WorkerState::kDead, absl::nullopt);
+  metrics.WorkerEnded(WorkerState::kRetiring, WorkerFailure::UNKNOWN);
+  metrics.WorkerEnded(WorkerState::kLeased, WorkerFailure::TIME_LIMIT);
+  metrics.WorkerFailed(WorkerFailure::TIME_LIMIT);
+  auto series = Parse(metrics.Text());
+  EXPECT_EQ(series["holdfast_worker_starts_total"], 2);
+  EXPECT_EQ(series[R"(holdfast_workers{state="starting"})"], 0);
+  EXPECT_EQ(series[R"(holdfast_workers{state="idle"})"], 1);
+  EXPECT_EQ(series[R"(holdfast_workers{state="dead"})"], 0);
+  EXPECT_EQ(series["holdfast_worker_start_duration_seconds_count"], 1);
+  EXPECT_EQ(series[R"(holdfast_worker_start_duration_seconds_bucket{le="0.003"})"], 0);
+  EXPECT_EQ(series[R"(holdfast_worker_start_duration_seconds_bucket{le="0.01"})"], 1);
+  const std::string exits = "holdfast_worker_exits_total";
+  EXPECT_EQ(series[exits + R"({state="starting",cause="exit"})"], 1);
+  EXPECT_EQ(series[exits + R"({state="retiring",cause="retired"})"], 1);
+  EXPECT_EQ(series[exits + R"({state="leased",cause="time_limit"})"], 1);
+  EXPECT_EQ(series[R"(holdfast_worker_failures_total{cause="time_limit"})"], 1);
+}
+
+TEST(MetricsTest, Recoveries) {
+  Metrics metrics(Methods());
+  metrics.Recovered(RecoveryOutcome::kRestored, absl::Milliseconds(5));
+  metrics.Recovered(RecoveryOutcome::kRestored, absl::Milliseconds(6));
+  metrics.Recovered(RecoveryOutcome::kLost, absl::Seconds(2));
+  auto series = Parse(metrics.Text());
+  EXPECT_EQ(series[R"(holdfast_recoveries_total{outcome="restored"})"], 2);
+  EXPECT_EQ(series[R"(holdfast_recoveries_total{outcome="lost"})"], 1);
+  EXPECT_EQ(series[R"(holdfast_recoveries_total{outcome="abandoned"})"], 0);
+  EXPECT_EQ(series["holdfast_recovery_duration_seconds_count"], 3);
+  EXPECT_NEAR(series["holdfast_recovery_duration_seconds_sum"], 2.011, 1e-9);
+}
+
+TEST(MetricsTest, BytesForBudgets) {
+  Metrics metrics(Methods());
+  metrics.AddInflightBytes(int64_t{1} << 40);
+  metrics.AddInflightBytes(-1);
+  metrics.AddBenchmarkBytes(5);
+  *metrics.history_bytes() += 7;
+  EXPECT_EQ(metrics.inflight_bytes(), (int64_t{1} << 40) - 1);
+  EXPECT_EQ(metrics.benchmark_bytes(), 5);
+  auto series = Parse(metrics.Text());
+  EXPECT_EQ(series["holdfast_inflight_request_bytes"], (int64_t{1} << 40) - 1);
+  EXPECT_EQ(series["holdfast_benchmark_bytes"], 5);
+  EXPECT_EQ(series["holdfast_history_bytes"], 7);
+}
+
+TEST(MetricsTest, BenchmarkCache) {
+  BenchmarkCache cache(/*max_size_bytes=*/1000, /*seed=*/1);
+  Metrics metrics(Methods());
+  metrics.SetBenchmarkCache([&cache] { return cache.GetStats(); });
+  cache.Find("nothing");
+  auto series = Parse(metrics.Text());
+  EXPECT_EQ(series["holdfast_benchmark_cache_limit_bytes"], 1000);
+  EXPECT_EQ(series["holdfast_benchmark_cache_misses_total"], 1);
+  EXPECT_EQ(series["holdfast_benchmark_cache_hits_total"], 0);
+  metrics.SetBenchmarkCache(nullptr);
+  EXPECT_EQ(Parse(metrics.Text())["holdfast_benchmark_cache_limit_bytes"], 0);
+}
+
+TEST(MetricsTest, BuildAndProcess) {
+  const Metrics metrics(Methods());
+  auto series = Parse(metrics.Text());
+  const auto build = series.lower_bound("holdfast_build_info{");
+  EXPECT_TRUE(absl::StrContains(build->first, absl::StrCat("version=\"", kVersion, "\"")));
+  EXPECT_GT(series["process_resident_memory_bytes"], 1 << 20);
+  EXPECT_GT(series["process_virtual_memory_bytes"], series["process_resident_memory_bytes"]);
+  EXPECT_GE(series["process_threads"], 1);
+  EXPECT_GE(series["process_max_fds"], series["process_open_fds"]);
+  const double age =
+      absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()) - series["process_start_time_seconds"];
+  EXPECT_GT(age, -5);
+  EXPECT_LT(age, 600);
+
+  const double fds = series["process_open_fds"];
+  const UniqueFd fd(dup(0));
+  EXPECT_EQ(Parse(metrics.Text())["process_open_fds"], fds + 1);
+  volatile double work = 1;
+  const absl::Time end = absl::Now() + absl::Seconds(5);
+  while (Parse(metrics.Text())["process_cpu_seconds_total"] <=
+             series["process_cpu_seconds_total"] &&
+         absl::Now() < end) {
+    for (int i = 0; i < 1000000; ++i) work = work * 1.0000001;
+  }
+  EXPECT_LT(absl::Now(), end);
+}
+
+TEST(MetricsTest, ScrapesWhileOthersCount) {
+  constexpr int kEvents = 300000;
+  Metrics metrics(Methods());
+  std::atomic<bool> is_done{false};
+  std::thread scraper([&] {
+    while (!is_done) {
+      auto series = Parse(metrics.Text());
+      const double count = series[R"(holdfast_rpc_duration_seconds_count{method="Step"})"];
+      // A histogram is always consistent in itself.
+      EXPECT_EQ(series[R"(holdfast_rpc_duration_seconds_bucket{method="Step",le="+Inf"})"], count);
+    }
+  });
+  std::vector<std::thread> writers;
+  writers.emplace_back([&] {
+    for (int i = 0; i < kEvents; ++i) {
+      metrics.RpcFinished(kStep, grpc::StatusCode::OK, absl::Microseconds(i));
+    }
+  });
+  for (int writer = 0; writer < 2; ++writer) {
+    writers.emplace_back([&] {
+      for (int i = 0; i < kEvents; ++i) {
+        metrics.SessionTransition(absl::nullopt, SessionState::kParked);
+        metrics.SessionTransition(SessionState::kParked, SessionState::kMaterialising);
+        metrics.Recovered(RecoveryOutcome::kRestored, absl::Milliseconds(1));
+        metrics.AddInflightBytes(3);
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  is_done = true;
+  scraper.join();
+  auto series = Parse(metrics.Text());
+  EXPECT_EQ(series[R"(holdfast_rpcs_total{method="Step",code="OK"})"], kEvents);
+  EXPECT_EQ(series[R"(holdfast_sessions{state="parked"})"], 0);
+  EXPECT_EQ(series[R"(holdfast_sessions{state="materialising"})"], 2 * kEvents);
+  EXPECT_EQ(series["holdfast_recovery_duration_seconds_count"], 2 * kEvents);
+  EXPECT_EQ(metrics.inflight_bytes(), 6 * kEvents);
+}
+
+TEST(MetricsTest, ServesHttp) {
+  Metrics metrics(Methods());
+  testing::internal::CaptureStdout();
+  const double threads_before = Parse(metrics.Text())["process_threads"];
+  const absl::StatusOr<int> port = metrics.Serve("127.0.0.1:0");
+  ASSERT_TRUE(port.ok()) << port.status();
+  ASSERT_GT(*port, 0);
+  metrics.SetReady(true);
+  const std::string reply = Get(*port, "/metrics");
+  EXPECT_TRUE(absl::StartsWith(reply, "HTTP/1.1 200 OK\r\n")) << reply;
+  auto series = Parse(std::string(Body(reply)));
+  EXPECT_EQ(series["holdfast_ready"], 1);
+  EXPECT_EQ(series.count("exposer_scrapes_total"), 1);
+  EXPECT_LE(series["process_threads"], threads_before + 2);
+  EXPECT_TRUE(absl::StrContains(Get(*port, "/"), " 404 Not Found\r\n"));
+  const absl::Time stop = absl::Now();
+  metrics.StopServing();
+  metrics.StopServing();
+  EXPECT_LT(absl::Now() - stop, absl::Milliseconds(1500));
+  EXPECT_EQ(Get(*port, "/metrics"), "");
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+}
+
+TEST(MetricsTest, EndsAtOnceWhereverItListens) {
+  Metrics metrics(Methods());
+  const absl::Time start = absl::Now();
+  for (const char* listen : {"127.0.0.1:0", "0.0.0.0:0", "localhost:0", "[::1]:0", "[::]:0"}) {
+    const absl::StatusOr<int> port = metrics.Serve(listen);  // There may be no IPv6.
+    EXPECT_TRUE(port.ok() || absl::StrContains(listen, "::")) << port.status();
+  }
+  metrics.StopServing();
+  EXPECT_LT(absl::Now() - start, absl::Milliseconds(1500));
+}
+
+TEST(MetricsTest, AddressesThatAreNone) {
+  Metrics metrics(Methods());
+  for (const char* listen :
+       {"", ":", "8080", ":8080", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1",
+        "127.0.0.1:+1", "127.0.0.1:443s", "127.0.0.1:0,127.0.0.1:0", "127.0.0.1: 1"}) {
+    const absl::StatusOr<int> port = metrics.Serve(listen);
+    EXPECT_EQ(port.status().code(), absl::StatusCode::kInvalidArgument) << listen;
+    EXPECT_TRUE(
+        absl::StartsWith(port.status().message(), absl::StrCat("--metrics_listen=", listen, ": ")))
+        << port.status();
+  }
+}
+
+TEST(MetricsTest, AddressesThatCannotBeHad) {
+  Metrics first(Methods());
+  Metrics second(Methods());
+  const absl::StatusOr<int> port = first.Serve("127.0.0.1:0");
+  ASSERT_TRUE(port.ok()) << port.status();
+  const std::string taken = absl::StrCat("127.0.0.1:", *port);
+  for (const std::string& listen : {taken, std::string("192.0.2.1:0")}) {
+    const absl::Status status = second.Serve(listen).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << listen;
+    EXPECT_TRUE(absl::StrContains(status.message(), absl::StrCat("--metrics_listen=", listen)))
+        << status;
+  }
+  EXPECT_TRUE(absl::StrContains(second.Serve(taken).status().message(), "in use"))
+      << second.Serve(taken).status();
+  first.StopServing();
+  EXPECT_EQ(second.Serve(taken).value_or(0), *port);
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,263 @@
+// What is left, and what goes on, when the spawner or the front ends, or is short of something.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "frontend/spawner/spawner_client.h"
+#include "tests/frontend/spawner/spawner_fixture.h"
+
+namespace holdfast {
+namespace {
+
+using SpawnerEndTest = SpawnerClientTest;
+
+bool AwaitGone(const UniqueFd& pidfd) {
+  pollfd wait{pidfd.get(), POLLIN, 0};
+  return poll(&wait, 1, kDeadlineMs) == 1;
+}
+
+size_t OpenFds(pid_t pid) {
+  size_t count = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+    (void)entry;
+    ++count;
+  }
+  return count;
+}
+
+std::string ChildrenOf(pid_t pid) {
+  std::string list;
+  std::getline(
+      std::ifstream("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children"),
+      list);
+  return list;
+}
+
+TEST_F(SpawnerEndTest, ManySpawnsLeaveNothing) {
+  auto run = [this](int count) {
+    for (int i = 0; i < count; ++i) Spawn({i % 2 == 0 ? "exit" : "daemon", "exit"});
+    RunUntil([this] {
+      return std::all_of(observed_.begin(), observed_.end(),
+                         [](const auto& one) { return one->exit.has_value(); });
+    });
+    for (const auto& one : observed_) EXPECT_TRUE(one->exit->known) << one->exit->error;
+    observed_.clear();
+  };
+  run(1);
+  // Handles of the last round are closed in the next one.
+  loop_.Post([this] { loop_.Stop(); });
+  loop_.Run();
+  size_t ours = OpenFds(getpid());
+  size_t theirs = OpenFds(client_->spawner_pid());
+  run(200);
+  EXPECT_EQ(OpenFds(getpid()), ours);
+  EXPECT_EQ(OpenFds(client_->spawner_pid()), theirs);
+  EXPECT_EQ(ChildrenOf(client_->spawner_pid()), "");
+}
+
+TEST_F(SpawnerEndTest, SpawnerOutOfDescriptorsSaysSo) {
+  EXPECT_TRUE(Exit(Spawn({"exit", "0"})).known);  // It has come through its own start.
+  rlimit before, few;
+  ASSERT_EQ(prlimit(client_->spawner_pid(), RLIMIT_NOFILE, nullptr, &before), 0);
+  few = before;
+  few.rlim_cur = 5;
+  ASSERT_EQ(prlimit(client_->spawner_pid(), RLIMIT_NOFILE, &few, nullptr), 0);
+  Observed* victim = Spawn({"exit", "0"});
+  EXPECT_EQ(Exit(victim).error, "the spawner process is out of file descriptors");
+  // Wherever it runs out: of what it receives, of its pipe, or in the child.
+  bool started = false;
+  for (few.rlim_cur = 4; !started; ++few.rlim_cur) {
+    ASSERT_LT(few.rlim_cur, 100u);
+    ASSERT_EQ(prlimit(client_->spawner_pid(), RLIMIT_NOFILE, &few, nullptr), 0);
+    started = Exit(Spawn({"exit", "0"})).known;
+  }
+  ASSERT_EQ(prlimit(client_->spawner_pid(), RLIMIT_NOFILE, &before, nullptr), 0);
+  EXPECT_TRUE(Exit(Spawn({"exit", "0"})).known);
+}
+
+TEST_F(SpawnerEndTest, SpawnerIgnoresWhatIsMeantForTheFront) {
+  UniqueFd spawner = OpenPid(client_->spawner_pid());
+  EXPECT_EQ(getsid(client_->spawner_pid()), client_->spawner_pid());
+  // It has come as far as to ignore them.
+  EXPECT_TRUE(Exit(Spawn({"exit", "0"})).known);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) {
+    kill(client_->spawner_pid(), signal);
+  }
+  EXPECT_TRUE(Exit(Spawn({"exit", "0"})).known);
+  EXPECT_FALSE(IsGone(spawner));
+}
+
+TEST_F(SpawnerEndTest, SurvivesItsSpawner) {
+  Observed* victim = Spawn({"ignore"});
+  Observed* parent = Spawn({"grandchild"});
+  UniqueFd grandchild = Grandchild(parent);
+  RunUntil([&] { return victim->out == "ready\n"; });
+  UniqueFd process = OpenPid(victim->pid);
+  pid_t first = client_->spawner_pid();
+  kill(first, SIGKILL);
+  Observed* doomed = Spawn({"exit", "0"});  // Nobody reads this request, or its answer is not seen.
+  EXPECT_FALSE(Exit(victim).known);
+  EXPECT_EQ(victim->exit->error, "the spawner process ended");
+  EXPECT_TRUE(IsGone(process));
+  EXPECT_FALSE(Exit(parent).known);
+  Exit(doomed);
+  EXPECT_NE(client_->spawner_pid(), first);
+  EXPECT_EQ(Exit(Spawn({"exit", "8"})).exit_code, 8);
+  // The group of a worker goes too where the kernel has a safe way to say so (Linux 6.9).
+  UniqueFd self = OpenPid(getpid());
+  if (syscall(SYS_pidfd_send_signal, self.get(), 0, nullptr, 4UL) == 0 || errno != EINVAL) {
+    EXPECT_TRUE(AwaitGone(grandchild));
+  } else {
+    syscall(SYS_pidfd_send_signal, grandchild.get(), SIGKILL, nullptr, 0);
+  }
+}
+
+TEST_F(SpawnerEndTest, ComesBackAfterRepeatedDeaths) {
+  for (int death = 0; death < 3; ++death) {
+    kill(client_->spawner_pid(), SIGKILL);
+    // In the back-off requests fail at once; then one succeeds.
+    bool served = false;
+    std::function<void()> attempt = [&] {
+      ProcessRequest request;
+      request.arguments = {"x", "exit", "0"};
+      request.working_directory = scratch_;
+      request.binary = victim_.get();
+      request.link = std::move(MakeSocketPair(SOCK_STREAM)->first);
+      ProcessSpawner::Events events;
+      events.on_exit = [&](const ProcessExit& exit) {
+        served = exit.known;
+        Changed();
+        if (!served) loop_.RunAfter(absl::Milliseconds(20), attempt);
+      };
+      client_->Spawn(std::move(request), std::move(events));
+    };
+    attempt();
+    RunUntil([&] { return served; });
+  }
+}
+
+TEST_F(SpawnerEndTest, ShutdownEndsEverythingInOrder) {
+  std::filesystem::create_directory(scratch_ + "/owned");
+  ASSERT_TRUE(client_->RemoveAtEnd(scratch_ + "/owned").ok());
+  Observed* victim = Spawn({"ignore"});
+  RunUntil([&] { return victim->out == "ready\n"; });
+  UniqueFd spawner = OpenPid(client_->spawner_pid());
+  bool done = false;
+  client_->Shutdown(absl::Seconds(20), [&] {
+    EXPECT_TRUE(victim->exit);
+    done = true;
+    client_.reset();  // Allowed.
+    Changed();
+  });
+  EXPECT_FALSE(done);
+  Observed* late = Spawn({"exit", "0"});
+  RunUntil([&] { return done; });
+  EXPECT_TRUE(victim->exit->known);
+  EXPECT_EQ(victim->exit->signal, SIGKILL);
+  EXPECT_TRUE(late->exit);
+  EXPECT_EQ(late->exit->error, "the service is shutting down");
+  EXPECT_TRUE(IsGone(spawner));
+  EXPECT_FALSE(std::filesystem::exists(scratch_ + "/owned"));
+}
+
+TEST_F(SpawnerEndTest, ShutdownDoesNotWaitForAStoppedSpawner) {
+  std::filesystem::create_directory(scratch_ + "/owned");
+  ASSERT_TRUE(client_->RemoveAtEnd(scratch_ + "/owned").ok());
+  Observed* victim = Spawn({"sleep"});
+  RunUntil([&] { return victim->pid != 0; });
+  kill(client_->spawner_pid(), SIGSTOP);
+  bool done = false;
+  client_->Shutdown(absl::Milliseconds(1), [&] {
+    done = true;
+    Changed();
+  });
+  RunUntil([&] { return done; });
+  EXPECT_FALSE(victim->exit->known);
+  EXPECT_FALSE(std::filesystem::exists(scratch_ + "/owned"));
+}
+
+TEST_F(SpawnerEndTest, DestructionEndsEverything) {
+  Observed* victim = Spawn({"daemon"});
+  UniqueFd daemon = Grandchild(victim);
+  RunUntil([&] { return victim->pid != 0; });
+  UniqueFd process = OpenPid(victim->pid);
+  client_.reset();
+  EXPECT_TRUE(IsGone(process));
+  EXPECT_TRUE(IsGone(daemon));
+  EXPECT_FALSE(victim->exit);
+}
+
+// The point of it all.
+TEST_F(SpawnerEndTest, NothingOutlivesAKilledFront) {
+  std::string directory = scratch_ + "/run";
+  std::filesystem::create_directories(directory + "/deep/er");
+  std::ofstream(directory + "/deep/file") << "x";
+  std::string socket_path = scratch_ + "/socket";
+  UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueFd root(open(scratch_.c_str(), O_PATH | O_CLOEXEC));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/socket", root.get());
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+
+  auto pipe = MakePipe();
+  ASSERT_TRUE(pipe.ok());
+  std::string host = std::filesystem::absolute(kHost), victim = std::filesystem::absolute(kVictim);
+  pid_t front = fork();
+  if (front == 0) {
+    dup2(pipe->second.get(), STDOUT_FILENO);
+    execl(host.c_str(), host.c_str(), victim.c_str(), directory.c_str(), socket_path.c_str(),
+          nullptr);
+    _exit(1);
+  }
+  pipe->second.reset();
+  std::string report;
+  while (!absl::StrContains(report, "ready\n")) {
+    pollfd wait{pipe->first.get(), POLLIN, 0};
+    ASSERT_EQ(poll(&wait, 1, kDeadlineMs), 1) << report;
+    char bytes[256];
+    ssize_t size = read(pipe->first.get(), bytes, sizeof(bytes));
+    ASSERT_GT(size, 0) << report;
+    report.append(bytes, static_cast<size_t>(size));
+  }
+  // The spawner, three workers and two grandchildren.
+  std::vector<UniqueFd> processes;
+  for (absl::string_view line : absl::StrSplit(report, '\n')) {
+    int pid = 0;
+    if (!absl::SimpleAtoi(line, &pid)) continue;
+    processes.push_back(OpenPid(pid));
+    EXPECT_TRUE(processes.back()) << pid;
+  }
+  EXPECT_EQ(processes.size(), 6u) << report;
+  EXPECT_TRUE(std::filesystem::exists(directory));
+  EXPECT_TRUE(std::filesystem::exists(socket_path));
+  kill(front, SIGKILL);
+  EXPECT_EQ(waitpid(front, nullptr, 0), front);
+  for (const UniqueFd& process : processes) EXPECT_TRUE(AwaitGone(process));
+  EXPECT_FALSE(std::filesystem::exists(directory));
+  EXPECT_FALSE(std::filesystem::exists(socket_path));
+}
+
+}  // namespace
+}  // namespace holdfast
