@@ -16,6 +16,9 @@ namespace {
 constexpr absl::Duration kExitGrace = absl::Milliseconds(200);
 // A crash in a replay of what once went well may be chance. Twice in a row is not.
 constexpr int kMaxReplayFailures = 2;
+// A worker that never answered says nothing of the replay. It may have been dead when it was lent,
+// together with others: whoever kills one may kill many.
+constexpr int kMaxDeadWorkers = 20;
 
 bool IsLinkFailure(const WorkerReply& reply) {
   return !reply.status.ok() && !reply.answer.has_value();
@@ -63,13 +66,21 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
     return;
   }
   is_replaying_ = true;
+  has_replay_begun_ = false;
   const uint64_t replay_epoch = ++epoch_;
   // A fork of the history: this call may be abandoned, and the next add to the history, before the
   // replay has noticed.
-  Replay(origin_, history_.Fork(), checkmark_, lease_.client, current_->budget,
-         [self = shared_from_this(), replay_epoch](const ReplayResult& result) {
-           self->OnReplayed(replay_epoch, result);
-         });
+  Replay(
+      origin_, history_.Fork(), checkmark_, lease_.client, current_->budget,
+      [self = shared_from_this(), replay_epoch] { self->OnReplayBegun(replay_epoch); },
+      [self = shared_from_this(), replay_epoch](const ReplayResult& result) {
+        self->OnReplayed(replay_epoch, result);
+      });
+}
+
+void Session::OnReplayBegun(uint64_t epoch) {
+  absl::MutexLock lock(&mutex_);
+  if (epoch == epoch_) has_replay_begun_ = true;
 }
 
 void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
@@ -79,6 +90,7 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
     case ReplayResult::kRestored:
       is_replaying_ = false;
       replay_failures_ = 0;
+      dead_workers_ = 0;
       worker_id_field_ = EncodeSessionIdField(result.worker_session_id);
       EndRecovery(RecoveryOutcome::kRestored);
       Transition(SessionState::kResident);
@@ -110,7 +122,9 @@ void Session::OnReplayFailed(const WorkerFailure& failure) {
         failure));
     return;
   }
-  if (++replay_failures_ < kMaxReplayFailures) {
+  const bool is_hopeless = has_replay_begun_ ? ++replay_failures_ >= kMaxReplayFailures
+                                             : ++dead_workers_ >= kMaxDeadWorkers;
+  if (!is_hopeless) {
     Materialise();
     return;
   }

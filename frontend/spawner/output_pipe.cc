@@ -33,8 +33,8 @@ void OutputPipe::Drain() {
 }
 
 size_t OutputPipe::ReadSome() {
-  // One buffer a thread: it is empty between two reads.
-  static thread_local char buffer[kReadBytes];
+  // Not thread_local: each thread's stack would pay for it, and the web server's have only 100 KiB.
+  char buffer[kReadBytes];
   if (!fd_) return 0;
   ssize_t size;
   do {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 
 namespace holdfast::demo {
 namespace {
@@ -90,14 +91,24 @@ std::string Report(const SearchProgress& progress, const Baselines& baselines,
 std::string Wrap(const std::vector<std::string>& words, absl::string_view indent) {
   std::string text;
   std::string line(indent);
+  const auto add = [&](absl::string_view piece, absl::string_view separator) {
+    const bool empty = line.size() == indent.size();
+    if (!empty && line.size() + separator.size() + piece.size() > kColumns) {
+      absl::StrAppend(&text, line, "\n");
+      line = absl::StrCat(indent, piece);
+    } else {
+      absl::StrAppend(&line, empty ? "" : separator, piece);
+    }
+  };
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string word = absl::StrCat(words[i], i + 1 < words.size() ? "," : "");
-    const bool empty = line.size() == indent.size();
-    if (!empty && line.size() + 1 + word.size() > kColumns) {
-      absl::StrAppend(&text, line, "\n");
-      line = absl::StrCat(indent, word);
-    } else {
-      absl::StrAppend(&line, empty ? "" : " ", word);
+    if (indent.size() + word.size() <= kColumns) {
+      add(word, " ");
+      continue;
+    }
+    const std::vector<std::string> pieces = absl::StrSplit(word, ';');
+    for (size_t k = 0; k < pieces.size(); ++k) {
+      add(absl::StrCat(pieces[k], k + 1 < pieces.size() ? ";" : ""), k == 0 ? " " : "");
     }
   }
   if (line.size() > indent.size()) absl::StrAppend(&text, line, "\n");

@@ -47,7 +47,8 @@ class ProgressDisplay {
 std::string Report(const SearchProgress& progress, const Baselines& baselines,
                    const std::vector<std::string>& names, absl::Duration elapsed);
 
-// `words` with commas between them, indented and broken into lines of at most kColumns.
+// `words` with commas between them, indented and broken into lines of at most kColumns. A word that
+// is too long for a line is broken after a semicolon.
 std::string Wrap(const std::vector<std::string>& words, absl::string_view indent);
 
 }  // namespace holdfast::demo

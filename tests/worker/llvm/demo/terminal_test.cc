@@ -85,6 +85,9 @@ TEST(Wrap, BreaksLines) {
   EXPECT_EQ(Wrap({}, "  "), "");
   EXPECT_EQ(Wrap({"a", "b"}, "  "), "  a, b\n");
   ExpectNarrow(Wrap(std::vector<std::string>(100, "licm"), "      "));
+  const std::string option(30, 'x');
+  EXPECT_EQ(Wrap({"a", option + ";" + option + ";" + option, "b"}, "  "),
+            "  a, " + option + ";" + option + ";\n  " + option + ", b\n");
 }
 
 }  // namespace
