@@ -31,6 +31,8 @@ class UnaryCall {
   absl::Time start() const { return start_; }
   const grpc::ByteBuffer& request() const { return request_; }
   grpc::ServerContext& context() { return context_; }
+  // Any thread. Also true if it was given up: what is done for it then is done for nobody.
+  bool is_answered() const { return answered_; }
 
   // Any thread. Answers the call: the first answer counts, later ones are ignored and return false.
   // Trailing metadata must be in the context before.

@@ -29,7 +29,7 @@ bool IsBelow(absl::string_view path, absl::string_view root) {
 }
 
 // `path_fd`: from open(O_PATH), because a name could mean something else by now.
-absl::StatusOr<std::string> ReadAll(int path_fd, int64_t max_bytes) {
+absl::StatusOr<std::string> ReadAll(int path_fd, int64_t max_bytes, int64_t bytes_left) {
   struct stat info;
   if (fstat(path_fd, &info) != 0) return absl::InvalidArgumentError(std::strerror(errno));
   if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError("not a regular file");
@@ -38,6 +38,11 @@ absl::StatusOr<std::string> ReadAll(int path_fd, int64_t max_bytes) {
   if (info.st_size > max_bytes) {
     return absl::InvalidArgumentError(absl::StrCat("its ", info.st_size, " bytes are more than ",
                                                    max_bytes, " (--max_message_bytes)"));
+  }
+  if (info.st_size > bytes_left) {
+    return absl::ResourceExhaustedError(absl::StrCat("its ", info.st_size,
+                                                     " bytes are more than the ", bytes_left,
+                                                     " left of --max_record_bytes"));
   }
   std::string contents(info.st_size, '\0');
   size_t size = 0;
@@ -80,12 +85,13 @@ absl::Status BenchmarkLoader::Check(absl::string_view field,
   return absl::OkStatus();
 }
 
-absl::Status BenchmarkLoader::ReadFile(absl::string_view field,
-                                       compiler_gym::Benchmark* benchmark) const {
+absl::Status BenchmarkLoader::ReadFile(absl::string_view field, compiler_gym::Benchmark* benchmark,
+                                       int64_t* bytes_left) const {
   const std::string path(absl::StripPrefix(benchmark->program().uri(), kFileScheme));
-  const auto error = [&](absl::string_view what) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, ".program.uri ", benchmark->program().uri(), ": ", what));
+  const auto error = [&](absl::string_view what,
+                         absl::StatusCode code = absl::StatusCode::kInvalidArgument) {
+    return absl::Status(
+        code, absl::StrCat(field, ".program.uri ", benchmark->program().uri(), ": ", what));
   };
   // Found first and asked for its path after: links cannot change in between. O_PATH has none of
   // the effects that opening a device or a fifo may have.
@@ -114,9 +120,10 @@ absl::Status BenchmarkLoader::ReadFile(absl::string_view field,
                                                        absl::StrJoin(options_.roots, ",")));
   }
   if (!file) return error("File not found: cannot be opened");
-  absl::StatusOr<std::string> contents = ReadAll(file.get(), options_.max_bytes);
-  if (!contents.ok()) return error(contents.status().message());
+  absl::StatusOr<std::string> contents = ReadAll(file.get(), options_.max_bytes, *bytes_left);
+  if (!contents.ok()) return error(contents.status().message(), contents.status().code());
   if (contents->empty()) return error("File is empty");
+  *bytes_left -= static_cast<int64_t>(contents->size());
   benchmark->mutable_program()->set_contents(*std::move(contents));
   return absl::OkStatus();
 }

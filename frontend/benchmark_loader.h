@@ -31,9 +31,11 @@ class BenchmarkLoader {
   static bool IsFile(const compiler_gym::Benchmark& benchmark) {
     return benchmark.program().has_uri();
   }
-  // Replaces the program's file:// URI by the file's contents. May block. InvalidArgument, naming
-  // `field` and the file.
-  absl::Status ReadFile(absl::string_view field, compiler_gym::Benchmark* benchmark) const;
+  // Replaces the program's file:// URI by the file's contents, and takes its size off `bytes_left`.
+  // May block. InvalidArgument, naming `field` and the file; RESOURCE_EXHAUSTED if the file is
+  // larger than what is left.
+  absl::Status ReadFile(absl::string_view field, compiler_gym::Benchmark* benchmark,
+                        int64_t* bytes_left) const;
 
  private:
   const Options options_;

@@ -1,5 +1,6 @@
 #include "frontend/compiler_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -60,6 +61,7 @@ void CompilerService::WithDescription(
   deps_.description->Await([this, call, use = std::move(use)](
                                absl::StatusOr<WorkerDescription::Described> described) mutable {
     deps_.run_on_queue([call, use = std::move(use), described = std::move(described)]() mutable {
+      if (call->is_answered()) return;
       if (described.ok()) {
         use(**described);
       } else {
@@ -86,66 +88,68 @@ void CompilerService::GetSpaces(const Call& call) {
 }
 
 void CompilerService::StartSession(const Call& call) {
-  compiler_gym::StartSessionRequest request;
-  if (!ParseRequest(*call, &request)) return;
-  if (request.benchmark().uri().empty()) {
+  auto request = std::make_shared<compiler_gym::StartSessionRequest>();
+  if (!ParseRequest(*call, request.get())) return;
+  if (request->benchmark().uri().empty()) {
     call->Finish(ToGrpcStatus(absl::InvalidArgumentError("benchmark.uri is missing")));
     return;
   }
-  WithDescription(call,
-                  [this, call, request = std::move(request)](const DescribeReply& description) {
-                    StartDescribed(call, request, description);
-                  });
+  WithDescription(call, [this, call, request](const DescribeReply& description) {
+    StartDescribed(call, request, description);
+  });
 }
 
-void CompilerService::StartDescribed(const Call& call,
-                                     const compiler_gym::StartSessionRequest& request,
-                                     const DescribeReply& description) {
+void CompilerService::StartDescribed(
+    const Call& call, const std::shared_ptr<compiler_gym::StartSessionRequest>& request,
+    const DescribeReply& description) {
   const auto& spaces = description.spaces();
   absl::Status status =
-      CheckIndex("action_space", request.action_space(), spaces.action_space_list_size());
-  for (const int index : request.observation_space()) {
+      CheckIndex("action_space", request->action_space(), spaces.action_space_list_size());
+  for (const int index : request->observation_space()) {
     if (!status.ok()) break;
     status = CheckIndex("observation_space", index, spaces.observation_space_list_size());
   }
+  if (status.ok()) status = CheckRecordBudget();
   if (!status.ok()) {
     call->Finish(ToGrpcStatus(status));
     return;
   }
-  const auto start = [this, call, request] {
-    auto benchmark = deps_.cache->Find(request.benchmark().uri());
-    if (benchmark == nullptr) {
-      call->Finish(ToGrpcStatus(
-          absl::NotFoundError(absl::StrCat("Benchmark not found: ", request.benchmark().uri()))));
-      return;
-    }
-    StartOn(call, request, std::move(benchmark));
-  };
-  if (!request.benchmark().has_program()) {
-    start();
+  if (!request->benchmark().has_program()) {
+    StartCached(call, *request);
     return;
   }
   // A benchmark that brings its program need not have been added before.
-  AddToCache("benchmark", {request.benchmark()}, [call, start](const absl::Status& added) {
-    if (added.ok()) {
-      start();
-    } else {
-      call->Finish(ToGrpcStatus(added));
-    }
-  });
+  Benchmarks benchmarks(1);
+  benchmarks[0].Swap(request->mutable_benchmark());
+  request->mutable_benchmark()->set_uri(benchmarks[0].uri());
+  AddToCache([](size_t) { return std::string("benchmark"); }, std::move(benchmarks),
+             [this, call, request](const absl::Status& added) {
+               if (added.ok() && !call->is_answered()) {
+                 StartCached(call, *request);
+               } else {
+                 call->Finish(ToGrpcStatus(added));
+               }
+             });
 }
 
-void CompilerService::StartOn(const Call& call, const compiler_gym::StartSessionRequest& request,
-                              std::shared_ptr<const compiler_gym::Benchmark> benchmark) {
+void CompilerService::StartCached(const Call& call,
+                                  const compiler_gym::StartSessionRequest& request) {
+  auto benchmark = deps_.cache->Find(request.benchmark().uri());
+  if (benchmark == nullptr) {
+    call->Finish(ToGrpcStatus(
+        absl::NotFoundError(absl::StrCat("Benchmark not found: ", request.benchmark().uri()))));
+    return;
+  }
   auto session = std::make_shared<Session>(
       RandomSessionId(), SessionOrigin{std::move(benchmark), request.action_space()},
       deps_.environment);
   const Session::Ticket ticket =
       session->Start(request.observation_space(), call->deadline(),
-                     [call, session, table = deps_.table](const grpc::Status& status,
-                                                          const grpc::ByteBuffer& reply) {
+                     [this, call, session, table = deps_.table](const grpc::Status& status,
+                                                                const grpc::ByteBuffer& reply) {
+                       // Known before the client can use it; forgotten if nobody will.
                        if (status.ok()) table->Insert(session);
-                       call->Finish(status, reply);
+                       if (!call->Finish(status, reply) && status.ok()) EndUnseen(session);
                      });
   AbandonWith(call, session, ticket);
 }
@@ -155,19 +159,27 @@ void CompilerService::ForkSession(const Call& call) {
   if (!ParseRequest(*call, &request)) return;
   const std::shared_ptr<Session> session = FindSession(call, request.session_id());
   if (session == nullptr) return;
-  const Session::Ticket ticket = session->Fork(
-      RandomSessionId(), call->deadline(),
-      [call, table = deps_.table](const grpc::Status& status, std::shared_ptr<Session> child) {
-        if (!status.ok()) {
-          call->Finish(status);
-          return;
-        }
-        compiler_gym::ForkSessionReply reply;
-        reply.set_session_id(child->id());
-        table->Insert(std::move(child));
-        call->Finish(status, Serialize(reply));
-      });
+  const Session::Ticket ticket =
+      session->Fork(RandomSessionId(), call->deadline(),
+                    [this, call, table = deps_.table](const grpc::Status& status,
+                                                      std::shared_ptr<Session> child) {
+                      if (!status.ok()) {
+                        call->Finish(status);
+                        return;
+                      }
+                      compiler_gym::ForkSessionReply reply;
+                      reply.set_session_id(child->id());
+                      table->Insert(child);
+                      if (!call->Finish(status, Serialize(reply))) EndUnseen(child);
+                    });
   AbandonWith(call, session, ticket);
+}
+
+void CompilerService::EndUnseen(const std::shared_ptr<Session>& session) {
+  int remaining = 0;
+  deps_.table->Remove(session->id(), &remaining);
+  // Later: we are under the mutex of a session.
+  deps_.run_on_queue([session] { session->End(); });
 }
 
 void CompilerService::EndSession(const Call& call) {
@@ -207,21 +219,22 @@ void CompilerService::AddBenchmark(const Call& call) {
   if (!ParseRequest(*call, &request)) return;
   Benchmarks benchmarks(std::make_move_iterator(request.mutable_benchmark()->begin()),
                         std::make_move_iterator(request.mutable_benchmark()->end()));
-  AddToCache("benchmark", std::move(benchmarks), [call](const absl::Status& status) {
-    if (status.ok()) {
-      call->Finish(grpc::Status::OK, Serialize(compiler_gym::AddBenchmarkReply()));
-    } else {
-      call->Finish(ToGrpcStatus(status));
-    }
-  });
+  AddToCache([](size_t i) { return absl::StrCat("benchmark[", i, "]"); }, std::move(benchmarks),
+             [call](const absl::Status& status) {
+               if (status.ok()) {
+                 call->Finish(grpc::Status::OK, Serialize(compiler_gym::AddBenchmarkReply()));
+               } else {
+                 call->Finish(ToGrpcStatus(status));
+               }
+             });
 }
 
-void CompilerService::AddToCache(absl::string_view field, Benchmarks benchmarks,
+void CompilerService::AddToCache(const FieldName& field, Benchmarks benchmarks,
                                  absl::AnyInvocable<void(const absl::Status&)> then) {
   absl::Status status = CheckRecordBudget();
   bool has_files = false;
   for (size_t i = 0; i < benchmarks.size() && status.ok(); ++i) {
-    status = deps_.loader->Check(absl::StrCat(field, "[", i, "]"), benchmarks[i]);
+    status = deps_.loader->Check(field(i), benchmarks[i]);
     has_files = has_files || BenchmarkLoader::IsFile(benchmarks[i]);
   }
   if (!status.ok() || !has_files) {
@@ -229,12 +242,14 @@ void CompilerService::AddToCache(absl::string_view field, Benchmarks benchmarks,
     then(status);
     return;
   }
-  deps_.run_blocking([this, field = std::string(field), benchmarks = std::move(benchmarks),
+  // A short request can name large files: what they take counts before they are read.
+  int64_t bytes_left = deps_.max_record_bytes - RecordBytes();
+  deps_.run_blocking([this, field, bytes_left, benchmarks = std::move(benchmarks),
                       then = std::move(then)]() mutable {
     absl::Status read;
     for (size_t i = 0; i < benchmarks.size() && read.ok(); ++i) {
       if (!BenchmarkLoader::IsFile(benchmarks[i])) continue;
-      read = deps_.loader->ReadFile(absl::StrCat(field, "[", i, "]"), &benchmarks[i]);
+      read = deps_.loader->ReadFile(field(i), &benchmarks[i], &bytes_left);
     }
     deps_.run_on_queue(
         [this, read, benchmarks = std::move(benchmarks), then = std::move(then)]() mutable {
@@ -268,6 +283,11 @@ void CompilerService::SendSessionParameter(const Call& call) {
   if (!ParseRequest(*call, &request)) return;
   const std::shared_ptr<Session> session = FindSession(call, request.session_id());
   if (session == nullptr) return;
+  const absl::Status budget = CheckRecordBudget();
+  if (!budget.ok()) {
+    call->Finish(ToGrpcStatus(budget));
+    return;
+  }
   const Session::Ticket ticket =
       session->SendParameters(std::move(request), call->deadline(),
                               [call](const grpc::Status& status, const grpc::ByteBuffer& reply) {
@@ -284,12 +304,20 @@ std::shared_ptr<Session> CompilerService::FindSession(const Call& call, int64_t 
   return session;
 }
 
-absl::Status CompilerService::CheckRecordBudget() const {
-  const int64_t held = deps_.metrics->benchmark_bytes() + *deps_.metrics->history_bytes();
-  if (held <= deps_.max_record_bytes) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      absl::StrCat("benchmarks and histories of sessions take ", held, " bytes, more than ",
-                   deps_.max_record_bytes, " (--max_record_bytes): end sessions, or raise it"));
+int64_t CompilerService::RecordBytes() const {
+  return deps_.metrics->benchmark_bytes() + *deps_.metrics->history_bytes();
+}
+
+absl::Status CompilerService::CheckRecordBudget() {
+  const int64_t excess = RecordBytes() - deps_.max_record_bytes;
+  if (excess <= 0) return absl::OkStatus();
+  // What is only cached goes first: no session needs it.
+  const int64_t cached = deps_.cache->GetStats().size_bytes;
+  deps_.cache->EvictToCapacity(std::max<int64_t>(0, cached - excess));
+  if (RecordBytes() <= deps_.max_record_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "benchmarks and histories of sessions take ", RecordBytes(), " bytes, more than ",
+      deps_.max_record_bytes, " (--max_record_bytes): end sessions, or raise it"));
 }
 
 void CompilerService::AbandonWith(const Call& call, const std::shared_ptr<Session>& session,

@@ -67,18 +67,23 @@ class CompilerService {
   // the call with the reason why there is none.
   void WithDescription(const Call& call,
                        absl::AnyInvocable<void(const DescribeReply& description)> use);
-  void StartDescribed(const Call& call, const compiler_gym::StartSessionRequest& request,
+  void StartDescribed(const Call& call,
+                      const std::shared_ptr<compiler_gym::StartSessionRequest>& request,
                       const DescribeReply& description);
-  void StartOn(const Call& call, const compiler_gym::StartSessionRequest& request,
-               std::shared_ptr<const compiler_gym::Benchmark> benchmark);
+  void StartCached(const Call& call, const compiler_gym::StartSessionRequest& request);
   // Checks `benchmarks`, reads their files, and adds all or none to the cache. `then` runs on the
-  // queue's thread. `field` names the list, or with one element that itself.
-  void AddToCache(absl::string_view field, Benchmarks benchmarks,
+  // queue's thread. `field` names the benchmark of an index, for messages.
+  using FieldName = std::function<std::string(size_t index)>;
+  void AddToCache(const FieldName& field, Benchmarks benchmarks,
                   absl::AnyInvocable<void(const absl::Status&)> then);
   void AddLoaded(Benchmarks benchmarks);
+  // Ends a new session whose caller has gone before it could learn of it.
+  void EndUnseen(const std::shared_ptr<Session>& session);
   // Null, and the call is answered, if there is no such session.
   std::shared_ptr<Session> FindSession(const Call& call, int64_t id);
-  absl::Status CheckRecordBudget() const;
+  int64_t RecordBytes() const;  // Benchmarks and histories.
+  // RESOURCE_EXHAUSTED if they take too much, even when the cache gave what it could.
+  absl::Status CheckRecordBudget();
   // The call's answer is given up with the call.
   static void AbandonWith(const Call& call, const std::shared_ptr<Session>& session,
                           Session::Ticket ticket);

@@ -127,6 +127,15 @@ void EventLoop::StartBlocking(std::unique_ptr<BlockingWork> work) {
   work.release();  // To the callback above.
 }
 
+bool EventLoop::AwaitBlocking(absl::Duration timeout) {
+  bool is_late = false;
+  const TimerId timer = RunAfter(timeout, [&is_late] { is_late = true; });
+  RunPosted();  // It may start blocking work, which is posted first.
+  while (!blocking_.empty() && !is_late) uv_run(&loop_, UV_RUN_ONCE);
+  Cancel(timer);
+  return blocking_.empty();
+}
+
 void EventLoop::OnSignal(int signal, absl::AnyInvocable<void()> callback) {
   signals_.push_back(std::make_unique<Signal>());
   Signal* added = signals_.back().get();

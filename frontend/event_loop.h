@@ -37,6 +37,10 @@ class EventLoop : public Clock {
   // by the loop, and destroyed on the loop's thread; it may Post() its result.
   void RunBlocking(absl::AnyInvocable<void()> work);
 
+  // After Run(): waits until no blocking work is left, at most for `timeout`. Posted work runs
+  // meanwhile. False: some is still running.
+  bool AwaitBlocking(absl::Duration timeout);
+
   // Calls `callback` on each arrival of `signal`.
   void OnSignal(int signal, absl::AnyInvocable<void()> callback);
 

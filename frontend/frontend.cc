@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +38,21 @@ namespace {
 
 // How long workers and spawner may take to go when the service ends.
 constexpr absl::Duration kKillTimeout = absl::Seconds(5);
+// How long clients may take for the answers to the calls that were aborted.
+constexpr absl::Duration kAnswerTimeout = absl::Seconds(1);
+// What a worker takes of the front's descriptors (link, output, pidfd), and the front for itself.
+constexpr int64_t kDescriptorsPerWorker = 4;
+constexpr int64_t kOwnDescriptors = 100;
+
+// As many descriptors as the system lets us have. Returns how many workers these are enough for.
+int64_t RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return INT64_MAX;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return (static_cast<int64_t>(limit.rlim_cur) - kOwnDescriptors) / kDescriptorsPerWorker;
+}
 
 // The supervision thread is the main thread: it runs the loop. Members are in the order of their
 // making; each uses only those above it.
@@ -58,6 +74,7 @@ class Frontend {
 
   // The end. A signal drains; a second one does not wait for open calls.
   void OnEndSignal(int signal);
+  void AbortCalls();
   void EndSessions();
 
   const Options options_;
@@ -77,6 +94,7 @@ class Frontend {
   std::unique_ptr<CompilerService> service_;
   int metrics_port_ = 0;
   bool is_draining_ = false;
+  bool is_ending_ = false;
 };
 
 absl::Status Frontend::Start(const std::string& program, bool is_worker) {
@@ -106,6 +124,11 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
   InitLogging(directory_.logs(), options_.log_to_stderr, options_.log_level);
   worker_log_ = absl::make_unique<WorkerLog>(directory_.logs());
 
+  const int64_t workers = RaiseDescriptorLimit();
+  if (workers < options_.max_workers) {
+    LogWarning("--max_workers is ", options_.max_workers, ", but descriptors (RLIMIT_NOFILE) are ",
+               "enough for ", workers, " workers only");
+  }
   rpc_ = absl::make_unique<RpcServer>(options_.max_message_bytes, MakeHooks());
   WorkerPool::Options pool_options;
   pool_options.warm = options_.warm_workers;
@@ -275,17 +298,25 @@ UnaryServer::Hooks Frontend::MakeHooks() {
 void Frontend::OnEndSignal(int signal) {
   if (std::exchange(is_draining_, true)) {
     LogInfo("signal ", signal, " again: not waiting for open calls");
-    rpc_->AbortCalls();
+    AbortCalls();
     return;
   }
   LogInfo("signal ", signal, ": draining for at most ",
           absl::FormatDuration(options_.drain_timeout));
   metrics_.SetReady(false);
   rpc_->Drain([this] { loop_.Post([this] { EndSessions(); }); });
-  loop_.RunAfter(options_.drain_timeout, [this] { rpc_->AbortCalls(); });
+  loop_.RunAfter(options_.drain_timeout, [this] { AbortCalls(); });
+}
+
+void Frontend::AbortCalls() {
+  rpc_->AbortCalls();
+  // Usually the drain is over at once. A client that does not even take its answer is not waited
+  // for.
+  loop_.RunAfter(kAnswerTimeout, [this] { EndSessions(); });
 }
 
 void Frontend::EndSessions() {
+  if (std::exchange(is_ending_, true)) return;
   LogInfo("ending ", table_.size(), " sessions");
   table_.EndAll();
   pool_->Stop();
@@ -294,10 +325,15 @@ void Frontend::EndSessions() {
 
 void Frontend::Run() {
   loop_.Run();
+  for (const char* name : {"port.txt", "pid.txt", "metrics_port.txt"}) directory_.Remove(name);
+  if (!loop_.AwaitBlocking(kKillTimeout)) {
+    // A read that hangs cannot be ended, only left: nothing else is, as the spawner is done.
+    LogWarning("ended although a file is still being read");
+    _exit(0);
+  }
   // The workers are gone: calls to them are failing just now.
   rpc_->Shutdown();
   metrics_.StopServing();
-  for (const char* name : {"port.txt", "pid.txt", "metrics_port.txt"}) directory_.Remove(name);
   spawner_.reset();
   pool_.reset();
   LogInfo("ended");

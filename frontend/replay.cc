@@ -52,6 +52,14 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
       }
       result_.worker_session_id = started.session_id();
       id_field_ = EncodeSessionIdField(started.session_id());
+    } else if (method == WorkerMethod::kHandleParameter) {
+      HandleParameterReply handled;
+      if (!reply.status.ok() || !Parse(reply.message, &handled).ok() || !handled.known()) {
+        Diverged(
+            absl::StrCat("the parameter at entry ", entries_, " of the history is refused now"),
+            reply.status);
+        return;
+      }
     } else if (method == WorkerMethod::kFingerprint) {
       FingerprintReply now;
       if (!reply.status.ok() || !Parse(reply.message, &now).ok() ||

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/synchronization/notification.h"
 #include "common/queue_work.h"
 
 namespace holdfast {
@@ -83,6 +84,10 @@ void RpcServer::Shutdown() {
   gate_.CloseAndWait();
   // Calls are all answered by now; a deadline in the past cuts idle connections.
   server_->Shutdown(std::chrono::system_clock::now());
+  // A call may have arrived just before: its handler must not meet a queue that was shut down.
+  absl::Notification quiet;
+  RunOnQueue([&quiet] { quiet.Notify(); });
+  quiet.WaitForNotification();
   queue_->Shutdown();
   thread_.join();
 }

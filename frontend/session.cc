@@ -113,6 +113,10 @@ void Session::BeginTurn() {
   current_->turn_start = absl::Now();
   current_->budget =
       CallBudget(current_->turn_start, environment_->step_timeout, current_->client_deadline);
+  if (current_->kind == Kind::kParameters && current_->parameters.parameter_size() > 1) {
+    current_->history_before = history_.Fork();
+    current_->checkmark_before = checkmark_;
+  }
   if (state_ == SessionState::kResident) {
     CallWorker();
   } else {
@@ -122,11 +126,26 @@ void Session::BeginTurn() {
 
 void Session::FinishCurrent(const grpc::Status& status, const grpc::ByteBuffer& reply) {
   const std::unique_ptr<Operation> finished = std::move(current_);
+  if (!status.ok()) RollBack(finished.get());
   finished->done(status, reply);
   // A session that could not be started never was.
   if (finished->kind == Kind::kStart && !status.ok() && state_ != SessionState::kEnded) {
     ReleaseWorker();
     Transition(SessionState::kEnded);
+  }
+}
+
+// Of several parameters, those before the one that failed had been applied.
+void Session::RollBack(Operation* failed) {
+  if (!failed->history_before.has_value() ||
+      failed->history_before->entry_count() == history_.entry_count()) {
+    return;
+  }
+  history_ = *std::move(failed->history_before);
+  checkmark_ = failed->checkmark_before;
+  if (state_ == SessionState::kResident) {
+    ReleaseWorker();
+    Transition(SessionState::kParked);
   }
 }
 

@@ -103,6 +103,9 @@ class Session : public std::enable_shared_from_this<Session> {
     absl::Time budget;            // When it must be over. Set when its turn comes.
     int attempts = 0;             // That ended with the worker.
     WorkerFailure first_failure;  // Of the first of these.
+    // What to go back to if one of several parameters fails.
+    absl::optional<History> history_before;
+    Checkmark checkmark_before;
   };
   struct ForkTag {};
 
@@ -114,6 +117,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void BeginTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishCurrent(const grpc::Status& status, const grpc::ByteBuffer& reply = {})
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RollBack(Operation* failed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForkNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Transition(SessionState to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -95,16 +95,21 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
       EndRecovery(RecoveryOutcome::kRestored);
       Transition(SessionState::kResident);
       CallWorker();
-      return;
+      break;
     case ReplayResult::kWorkerFailed:
       DiscardWorker(result.status);
-      return;
+      break;
     case ReplayResult::kDiverged:
       PreemptWorker();
-      Lose(result.status.error_message());
-      RunTurns();
-      return;
+      // It may have been the machine, out of space or processes for a moment.
+      if (++replay_failures_ < kMaxReplayFailures) {
+        Materialise();
+      } else {
+        Lose(result.status.error_message());
+      }
+      break;
   }
+  RunTurns();
 }
 
 void Session::OnReplayFailed(const WorkerFailure& failure) {
@@ -149,6 +154,17 @@ void Session::EndRecovery(RecoveryOutcome outcome) {
 // Calling it.
 
 void Session::CallWorker() {
+  if (absl::Now() >= current_->budget) {
+    if (state_ == SessionState::kBusy) Transition(SessionState::kResident);  // Between parameters.
+    // The worker would be killed for a call that it has no time to begin.
+    if (current_->kind == Kind::kStart) {
+      environment_->workers->Return(std::exchange(lease_, Lease()));
+    }
+    FinishCurrent(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
+                               "no time was left to make the call, after the wait for its turn and "
+                               "a worker"));
+    return;
+  }
   if (state_ == SessionState::kResident) Transition(SessionState::kBusy);
   const uint64_t epoch = ++epoch_;
   auto on_reply = [self = shared_from_this(), epoch](const WorkerReply& reply) {
@@ -261,7 +277,8 @@ void Session::OnParameterHandled(const WorkerReply& reply) {
     CallWorker();  // With the next, or to the end.
     return;
   }
-  if (reply.status.ok() || reply.answer->clean) {
+  const bool is_malformed = status.code() == absl::StatusCode::kInternal;
+  if (!is_malformed && (reply.status.ok() || reply.answer->clean)) {
     Transition(SessionState::kResident);
   } else {
     ReleaseWorker();
@@ -351,8 +368,13 @@ void Session::OnCallFailed(const WorkerFailure& failure) {
   Transition(SessionState::kParked);
   const std::string why = DescribeFailure(failure);
   if (current_->kind == Kind::kStart) {
+    // A caller in a hurry says nothing about its benchmark.
+    const bool is_callers_deadline =
+        verdict == Verdict::kTimeLimit &&
+        current_->budget < current_->turn_start + environment_->step_timeout;
     FinishCurrent(MakeFailureStatus(
-        grpc::StatusCode::INVALID_ARGUMENT,
+        is_callers_deadline ? grpc::StatusCode::DEADLINE_EXCEEDED
+                            : grpc::StatusCode::INVALID_ARGUMENT,
         absl::StrCat("benchmark ", origin_.benchmark->uri(), " cannot be used: in ",
                      current_->attempts, " of ", current_->attempts,
                      " attempts to initialise it the worker ", why),

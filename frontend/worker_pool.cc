@@ -10,6 +10,12 @@
 #include "frontend/failure_status.h"
 
 namespace holdfast {
+namespace {
+
+// From the kill of a worker to its end, at most, for those who wait for it.
+constexpr absl::Duration kExitTimeout = absl::Seconds(5);
+
+}  // namespace
 
 WorkerPool::WorkerPool(const Options& options, WorkerCommand command,
                        const WorkerSlot::Dependencies& dependencies, Observer observer)
@@ -86,6 +92,10 @@ void WorkerPool::Discard(Lease lease, WorkerFailure::Cause cause, absl::Duration
 // The supervision thread, from here on.
 
 void WorkerPool::AcquireNow(absl::Duration timeout, OnLease on_lease, OnFailure on_exit) {
+  if (!is_running_) {
+    on_lease(absl::UnavailableError("the service is shutting down"));
+    return;
+  }
   const uint64_t ticket = ++last_ticket_;
   const Clock::TimerId timer = dependencies_.clock->RunAfter(
       std::min(timeout, options_.wait_timeout), [this, ticket] { WaitTimedOut(ticket); });
@@ -121,6 +131,13 @@ void WorkerPool::DiscardNow(uint64_t worker, WorkerFailure::Cause cause, absl::D
     return;
   }
   loan->second.on_gone = std::move(on_gone);
+  // A process can be slow to die, in the kernel; its caller need not wait for that.
+  dependencies_.clock->RunAfter(grace + kExitTimeout, [self = self_, worker, cause] {
+    if (*self == nullptr) return;
+    WorkerFailure failure;
+    failure.set_cause(cause);
+    (*self)->EndLoan(worker, failure);
+  });
   const auto kill = [this, worker, cause] {
     if (WorkerSlot* slot = FindSlot(worker)) slot->Kill(cause);
   };
@@ -142,6 +159,7 @@ void WorkerPool::Balance() {
   if (!is_running_) return;
   ServeWaiters();
   StartWorkers();
+  RetireSurplus();
   CheckInvariants();
 }
 
@@ -199,6 +217,15 @@ void WorkerPool::StartWorkers() {
     return;
   }
   for (int i = 0; i < count; ++i) StartOne();
+}
+
+void WorkerPool::RetireSurplus() {
+  // Those who waited for them have given up. One stays, whatever --warm_workers: it costs little.
+  while (static_cast<int>(idle_.size()) > std::max(options_.warm, 1)) {
+    WorkerSlot* slot = FindSlot(idle_.front());
+    idle_.pop_front();
+    slot->Retire();
+  }
 }
 
 void WorkerPool::StartOne() {

@@ -92,6 +92,7 @@ class WorkerPool : public WorkerSource {
   void ServeWaiters();
   void FailWaiters(const absl::Status& status);
   void StartWorkers();
+  void RetireSurplus();
   void StartOne();
   WorkerSlot* FindSlot(uint64_t worker);
   int Count(WorkerState state) const { return counts_[static_cast<int>(state)]; }

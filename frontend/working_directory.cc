@@ -1,6 +1,8 @@
 #include "frontend/working_directory.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +38,12 @@ absl::StatusOr<WorkingDirectory> WorkingDirectory::Make(const std::string& path)
     std::filesystem::create_directories(directory.path_, error);
     if (!std::filesystem::is_directory(directory.path_)) return Failed("make", path);
   }
+  directory.lock_ = UniqueFd(open(directory.path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.lock_ || flock(directory.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return Failed("lock", directory.path_);
+    return absl::InvalidArgumentError(
+        absl::StrCat("--working_dir: ", directory.path_, " is in use by another service"));
+  }
   const std::string logs = directory.logs();
   if (mkdir(logs.c_str(), 0700) != 0 && errno != EEXIST) return Failed("make", logs);
   directory.scratch_ = directory.path_ + "/scratch-XXXXXX";
@@ -43,6 +51,7 @@ absl::StatusOr<WorkingDirectory> WorkingDirectory::Make(const std::string& path)
   // Left by a run that was killed: a client must not take them for ours.
   directory.Remove("port.txt");
   directory.Remove("pid.txt");
+  directory.Remove("metrics_port.txt");
   return directory;
 }
 

@@ -7,13 +7,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/unique_fd.h"
 
 namespace holdfast {
 
 class WorkingDirectory {
  public:
   // Makes `path` and what is in it, or a fresh directory if `path` is empty. All that it makes is
-  // for the user's eyes only: logs and scratch data hold programs.
+  // for the user's eyes only: logs and scratch data hold programs. InvalidArgument if that cannot
+  // be done, or another service uses the directory.
   static absl::StatusOr<WorkingDirectory> Make(const std::string& path);
 
   const std::string& path() const { return path_; }
@@ -32,6 +34,7 @@ class WorkingDirectory {
   std::string path_;
   std::string scratch_;
   bool is_fresh_ = false;
+  UniqueFd lock_;  // Of the directory itself, held as long as this object.
 };
 
 }  // namespace holdfast

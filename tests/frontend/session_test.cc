@@ -94,6 +94,31 @@ TEST_F(SessionTest, ParametersThatChangeStateAreReplayedInTheirPlace) {
   EXPECT_EQ(Asked(2), "step 3");
 }
 
+TEST_F(SessionTest, ParametersBeforeTheOneThatFailedAreUndone) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  const ResultPtr sent = SendParameters({"set", "no.such"});
+  HandleParameterReply set;
+  set.set_known(true);
+  set.set_changed_state(true);
+  Answer(1, set, Applied(0));
+  Answer(1, HandleParameterReply(), Applied(0));
+  EXPECT_EQ(sent->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  Step({2});
+  ReplayOn(2, {{"step 1", 1}});
+  EXPECT_EQ(Asked(2), "step 2");
+}
+
+TEST_F(SessionTest, CallBehindOneThatEndsWithoutTheWorkerHasItsTurn) {
+  StartOnWorker1();
+  Exit(1, SIGKILL);
+  const ResultPtr nothing = SendParameters({});
+  const ResultPtr step = Step({1});
+  ReplayOn(2, {});
+  EXPECT_TRUE(nothing->done && nothing->status.ok());
+  EXPECT_EQ(Asked(2), "step 1");
+}
+
 TEST_F(SessionTest, UnknownParameterIsNamed) {
   StartOnWorker1();
   const ResultPtr sent = SendParameters({"no.such"});

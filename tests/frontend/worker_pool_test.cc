@@ -278,6 +278,37 @@ TEST_F(WorkerPoolTest, IdleWorkersThatDieAreReplaced) {
   EXPECT_TRUE(Acquire()->lease.ok());
 }
 
+TEST_F(WorkerPoolTest, WorkersThatNobodyNeedsAreRetired) {
+  MakePool(WithWarm(1, 10));
+  BecomeReady(1);
+  std::vector<std::shared_ptr<Outcome>> loans;
+  for (int i = 0; i < 4; ++i) loans.push_back(Acquire());
+  for (uint64_t worker = 2; worker <= 5; ++worker) BecomeReady(worker);
+  for (const auto& loan : loans) pool_->Return(*loan->lease);
+  Settle();
+  EXPECT_EQ(spawner_.alive().size(), 5u);
+  for (const ProcessId process : spawner_.alive()) {
+    if (spawner_.process(process).kills > 0) Exit(process, SIGKILL);
+  }
+  EXPECT_EQ(spawner_.alive().size(), 1u);
+}
+
+TEST_F(WorkerPoolTest, WorkerThatDoesNotDieIsNotWaitedForLong) {
+  MakePool(WithWarm(0, 2));
+  const auto loan = Acquire();
+  BecomeReady(1);
+  std::vector<WorkerFailure> gone;
+  pool_->Discard(*loan->lease, WorkerFailure::TIME_LIMIT, absl::ZeroDuration(),
+                 [&](const WorkerFailure& failure) { gone.push_back(failure); });
+  Settle();
+  EXPECT_TRUE(gone.empty());
+  Advance(absl::Seconds(5));
+  ASSERT_EQ(gone.size(), 1u);
+  EXPECT_EQ(gone[0].cause(), WorkerFailure::TIME_LIMIT);
+  Exit(1, SIGKILL);
+  EXPECT_EQ(gone.size(), 1u);
+}
+
 TEST_F(WorkerPoolTest, StopFailsWaitersAndStartsNothing) {
   MakePool(WithWarm(1, 1));
   const auto waiting = Acquire();
