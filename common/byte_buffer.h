@@ -12,7 +12,7 @@ namespace holdfast {
 
 // All are thread-safe: they share no state, and slices are counted atomically.
 
-// `message`, which must be smaller than 2 GiB (all of ours are bounded far below).
+// `message`, which must be smaller than 2 GiB, as all messages that gRPC has accepted are.
 grpc::ByteBuffer Serialize(const google::protobuf::Message& message);
 
 // Replaces `*message`. INVALID_ARGUMENT "malformed NAME" if `buffer` holds no such message; then

@@ -96,7 +96,7 @@ class UnaryServer {
     std::function<grpc::Status(size_t request_bytes)> admit;
     // It was answered, after so long.
     std::function<void(int method, grpc::StatusCode code, absl::Duration took)> answered;
-    // gRPC is done with it: its request is freed. Also after a refusal.
+    // gRPC is done with it. Also after a refusal. Others may still share the request's bytes.
     std::function<void(size_t request_bytes)> over;
   };
 

@@ -36,8 +36,9 @@ class WorkerClient {
 
   virtual ~WorkerClient() = default;
 
-  // Starts a call, which ends by `deadline` (wall clock). `done` runs exactly once, on some thread,
+  // Starts a call, which ends by `deadline` (wall clock). `done` runs once, on some thread,
   // but never from within Call(). If the worker goes away the call fails; it is never re-sent.
+  // At the very end of the service, with all clients answered, a call may be dropped instead.
   virtual void Call(WorkerMethod method, const grpc::ByteBuffer& request, absl::Time deadline,
                     Done done) = 0;
 };

@@ -42,7 +42,8 @@ class WorkerSource {
   // Its session is over. The worker is told, and its process ends.
   virtual void Release(Lease lease) = 0;
   // It failed, or must go now: kills the worker unless it ends by itself within `grace`. `cause` is
-  // the reason if it has to be killed. `on_gone` runs exactly once, when the process has ended.
+  // the reason if it has to be killed. `on_gone` runs exactly once, when the process has ended, or
+  // some seconds after it should have.
   virtual void Discard(Lease lease, WorkerFailure::Cause cause, absl::Duration grace,
                        OnFailure on_gone) = 0;
 };

@@ -42,7 +42,7 @@ constexpr Row kTable[] = {
      "Sessions rebuilt on another worker after theirs had failed, by outcome: restored, lost for "
      "good, or abandoned until the next call for want of time or of a worker."},
     {Metric::kRecoveryDuration, MetricType::Histogram, "holdfast_recovery_duration_seconds",
-     "Time from a worker's failure to the end of the session's recovery, whatever its outcome."},
+     "Time from the call that needs the session back to the end of its recovery, whatever it is."},
 
     {Metric::kHistoryBytes, MetricType::Gauge, "holdfast_history_bytes",
      "Memory held by the histories of sessions."},

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -24,8 +25,13 @@ namespace fs = std::filesystem;
 constexpr char kExampleWorker[] = "worker/example/example_worker";
 constexpr char kMisbehavingWorker[] = "tests/testcases/misbehaving_worker";
 constexpr char kUri[] = "benchmark://test/program";
-// Of one phase below: so much may be the allocator's way of things.
+// Of one phase below: so much may be the allocator's way of things. A sanitizer's keeps what was
+// freed; LeakSanitizer looks for leaks when the service ends.
+#if defined(ABSL_HAVE_ADDRESS_SANITIZER) || defined(ABSL_HAVE_THREAD_SANITIZER)
+constexpr int64_t kMaxGrowthBytes = int64_t{1} << 30;
+#else
 constexpr int64_t kMaxGrowthBytes = 20 << 20;
+#endif
 
 int CountEntries(const std::string& directory) {
   return static_cast<int>(

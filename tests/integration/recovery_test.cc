@@ -79,6 +79,23 @@ TEST_F(RecoveryTest, ParametersAreAppliedAgainInTheirPlace) {
   EXPECT_EQ(session.Observe(kText).string_value(), "<><>");
 }
 
+TEST(KillAllTest, WorkersThatDieTogetherLoseNoSession) {
+  // The idle ones may be lent before it is known that they are dead, too.
+  constexpr int kWarm = 6;
+  ServiceProcess service(kExampleWorker, {absl::StrCat("--warm_workers=", kWarm)});
+  TestSession session(service, kUri, "+.-<>");
+  ASSERT_TRUE(session.Step({kClean}).ok());
+  for (int round = 0; round < 10; ++round) {
+    EXPECT_TRUE(
+        WaitUntil([&] { return service.Metric("holdfast_workers{state=\"idle\"}") == kWarm; }));
+    for (const pid_t worker : service.workers()) kill(worker, SIGKILL);
+    compiler_gym::StepReply reply;
+    const grpc::Status status = session.Step({}, {kText}, &reply);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(reply.observation(0).string_value(), "+-<>");
+  }
+}
+
 TEST(FirstCallTest, WaitsForAWorkerInsteadOfFailing) {
   // Workers that take a second to start: the service listens long before.
   ServiceProcess service(kMisbehavingWorker, {"--worker_flags=--start_mode=slow"});
