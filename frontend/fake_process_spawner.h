@@ -24,11 +24,13 @@ class FakeProcessSpawner : public ProcessSpawner {
     pid_t pid = 0;
     int kills = 0;  // Calls of Kill() while it lived.
     bool started = false;
+    bool ended = false;  // Set by a test: it is dead, and the exit is still to be told.
     bool exited = false;
   };
 
   ProcessId Spawn(ProcessRequest request, Events events) override;
   void Kill(ProcessId id) override;
+  bool HasEnded(ProcessId id) override { return Alive(id).ended; }
 
   void Started(ProcessId id);
   void Output(ProcessId id, bool is_stderr, absl::string_view bytes);

@@ -60,6 +60,10 @@ class ProcessSpawner {
   // Kills (SIGKILL) the process and its group. Ignored if it is gone. on_exit tells when it is
   // done.
   virtual void Kill(ProcessId process) = 0;
+
+  // Whether the process has ended already, although on_exit may not have told yet. A momentary
+  // answer, and cheap: to be asked before a process that idled is relied on.
+  virtual bool HasEnded(ProcessId process) = 0;
 };
 
 }  // namespace holdfast

@@ -16,14 +16,12 @@ namespace {
 class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
  public:
   ReplayRun(History history, Checkmark checkmark, std::shared_ptr<WorkerClient> client,
-            absl::Time deadline, absl::AnyInvocable<void()> begun,
-            absl::AnyInvocable<void(const ReplayResult&)> done)
+            absl::Time deadline, absl::AnyInvocable<void(const ReplayResult&)> done)
       : history_(std::move(history)),
         reader_(history_),
         checkmark_(std::move(checkmark)),
         client_(std::move(client)),
         deadline_(deadline),
-        begun_(std::move(begun)),
         done_(std::move(done)) {}
 
   void Start(const SessionOrigin& origin) {
@@ -44,7 +42,6 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
       return;
     }
     if (method == WorkerMethod::kStartSession) {
-      begun_();
       compiler_gym::StartSessionReply started;
       if (!reply.status.ok() || !Parse(reply.message, &started).ok()) {
         Diverged("the benchmark is refused now", reply.status);
@@ -126,7 +123,6 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
   const Checkmark checkmark_;
   const std::shared_ptr<WorkerClient> client_;
   const absl::Time deadline_;
-  absl::AnyInvocable<void()> begun_;
   absl::AnyInvocable<void(const ReplayResult&)> done_;
   ReplayResult result_;
   std::string id_field_;
@@ -148,9 +144,9 @@ grpc::ByteBuffer WorkerStartRequest(
 
 void Replay(const SessionOrigin& origin, History history, Checkmark checkmark,
             std::shared_ptr<WorkerClient> client, absl::Time deadline,
-            absl::AnyInvocable<void()> begun, absl::AnyInvocable<void(const ReplayResult&)> done) {
+            absl::AnyInvocable<void(const ReplayResult&)> done) {
   std::make_shared<ReplayRun>(std::move(history), std::move(checkmark), std::move(client), deadline,
-                              std::move(begun), std::move(done))
+                              std::move(done))
       ->Start(origin);
 }
 

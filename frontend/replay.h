@@ -43,12 +43,11 @@ struct ReplayResult {
   int64_t worker_session_id = 0;
 };
 
-// At the checkmark the fingerprint must be the same. One call at a time on `client`; `begun` runs
-// when the worker has answered the first, and `done` once, after the last; both on a thread of the
-// client's.
+// At the checkmark the fingerprint must be the same. One call at a time on `client`; `done` runs
+// once, on a thread of the client's, after the last.
 void Replay(const SessionOrigin& origin, History history, Checkmark checkmark,
             std::shared_ptr<WorkerClient> client, absl::Time deadline,
-            absl::AnyInvocable<void()> begun, absl::AnyInvocable<void(const ReplayResult&)> done);
+            absl::AnyInvocable<void(const ReplayResult&)> done);
 
 }  // namespace holdfast
 

@@ -124,7 +124,6 @@ class Session : public std::enable_shared_from_this<Session> {
   // Getting onto a worker.
   void Materialise() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnLease(uint64_t epoch, absl::StatusOr<Lease> lease);
-  void OnReplayBegun(uint64_t epoch);
   void OnReplayed(uint64_t epoch, const ReplayResult& result);
   void OnReplayFailed(const WorkerFailure& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Lose(const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -167,10 +166,7 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t loan_ ABSL_GUARDED_BY(mutex_) = 0;  // The epoch in which the lease was asked for.
   std::string worker_id_field_ ABSL_GUARDED_BY(mutex_);  // Appended to each Step: the worker's id.
   bool is_replaying_ ABSL_GUARDED_BY(mutex_) = false;
-  bool has_replay_begun_ ABSL_GUARDED_BY(mutex_) = false;
-  // In a row: replays that failed after they had begun, and workers that failed before.
-  int replay_failures_ ABSL_GUARDED_BY(mutex_) = 0;
-  int dead_workers_ ABSL_GUARDED_BY(mutex_) = 0;
+  int replay_failures_ ABSL_GUARDED_BY(mutex_) = 0;  // In a row.
   bool is_recovery_due_ ABSL_GUARDED_BY(mutex_) = false;
   absl::optional<absl::Time> recovery_start_ ABSL_GUARDED_BY(mutex_);
   std::string lost_why_ ABSL_GUARDED_BY(mutex_);

@@ -14,11 +14,9 @@ namespace {
 
 // How long a worker whose link failed may take to end by itself: its exit tells more than our kill.
 constexpr absl::Duration kExitGrace = absl::Milliseconds(200);
-// A crash in a replay of what once went well may be chance. Twice in a row is not.
-constexpr int kMaxReplayFailures = 2;
-// A worker that never answered says nothing of the replay. It may have been dead when it was lent,
-// together with others: whoever kills one may kill many.
-constexpr int kMaxDeadWorkers = 20;
+// A failure in a replay of what once went well may be chance: whoever kills one worker may kill
+// many. Three in a row are not.
+constexpr int kMaxReplayFailures = 3;
 
 bool IsLinkFailure(const WorkerReply& reply) {
   return !reply.status.ok() && !reply.answer.has_value();
@@ -66,21 +64,13 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
     return;
   }
   is_replaying_ = true;
-  has_replay_begun_ = false;
   const uint64_t replay_epoch = ++epoch_;
   // A fork of the history: this call may be abandoned, and the next add to the history, before the
   // replay has noticed.
-  Replay(
-      origin_, history_.Fork(), checkmark_, lease_.client, current_->budget,
-      [self = shared_from_this(), replay_epoch] { self->OnReplayBegun(replay_epoch); },
-      [self = shared_from_this(), replay_epoch](const ReplayResult& result) {
-        self->OnReplayed(replay_epoch, result);
-      });
-}
-
-void Session::OnReplayBegun(uint64_t epoch) {
-  absl::MutexLock lock(&mutex_);
-  if (epoch == epoch_) has_replay_begun_ = true;
+  Replay(origin_, history_.Fork(), checkmark_, lease_.client, current_->budget,
+         [self = shared_from_this(), replay_epoch](const ReplayResult& result) {
+           self->OnReplayed(replay_epoch, result);
+         });
 }
 
 void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
@@ -90,7 +80,6 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
     case ReplayResult::kRestored:
       is_replaying_ = false;
       replay_failures_ = 0;
-      dead_workers_ = 0;
       worker_id_field_ = EncodeSessionIdField(result.worker_session_id);
       EndRecovery(RecoveryOutcome::kRestored);
       Transition(SessionState::kResident);
@@ -127,9 +116,7 @@ void Session::OnReplayFailed(const WorkerFailure& failure) {
         failure));
     return;
   }
-  const bool is_hopeless = has_replay_begun_ ? ++replay_failures_ >= kMaxReplayFailures
-                                             : ++dead_workers_ >= kMaxDeadWorkers;
-  if (!is_hopeless) {
+  if (++replay_failures_ < kMaxReplayFailures) {
     Materialise();
     return;
   }

@@ -164,9 +164,14 @@ void WorkerPool::Balance() {
 }
 
 void WorkerPool::ServeWaiters() {
-  while (!waiters_.empty() && !idle_.empty()) {
-    WorkerSlot* slot = FindSlot(idle_.front());
-    idle_.pop_front();
+  while (!waiters_.empty()) {
+    // Workers may have died together: one that is not known to be dead yet would fail its session.
+    const auto usable = std::find_if(idle_.begin(), idle_.end(), [this](uint64_t worker) {
+      return FindSlot(worker)->is_usable();
+    });
+    if (usable == idle_.end()) return;
+    WorkerSlot* slot = FindSlot(*usable);
+    idle_.erase(usable);
     Waiter waiter = std::move(waiters_.front());
     waiters_.pop_front();
     dependencies_.clock->Cancel(waiter.timer);
@@ -312,7 +317,6 @@ void WorkerPool::CheckInvariants() const {
   CheckInvariant(static_cast<int>(idle_.size()) == Count(WorkerState::kIdle), "idle list holds ",
                  idle_.size(), " workers of ", Count(WorkerState::kIdle));
   CheckInvariant(CountAlive() <= options_.max, "more workers than --max_workers: ", CountAlive());
-  CheckInvariant(waiters_.empty() || idle_.empty(), "calls wait although workers are idle");
   CheckInvariant(Count(WorkerState::kDead) == 0, "dead workers are still counted");
 }
 

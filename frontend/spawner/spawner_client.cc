@@ -1,6 +1,7 @@
 #include "frontend/spawner/spawner_client.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -241,6 +242,13 @@ void SpawnerClient::AwaitEnd(ProcessId id) {
   }
   if (process.gone == nullptr) return FinishLater(id, kError);
   process.gone->Watch(UV_READABLE);
+}
+
+bool SpawnerClient::HasEnded(ProcessId id) {
+  auto found = processes_.find(id);
+  if (found == processes_.end()) return true;
+  pollfd ended{found->second->pidfd.get(), POLLIN, 0};  // Without a pidfd, poll() ignores it.
+  return poll(&ended, 1, /*timeout=*/0) > 0;
 }
 
 void SpawnerClient::Finish(ProcessId id, const ProcessExit& exit) {

@@ -41,6 +41,7 @@ class SpawnerClient : public ProcessSpawner {
 
   ProcessId Spawn(ProcessRequest request, Events events) override;
   void Kill(ProcessId id) override;
+  bool HasEnded(ProcessId id) override;
 
   // `path`, a directory (with all in it) or a Unix socket, goes when this object ends or this
   // process dies, however it does; unless something else is at the path by then. Register a socket

@@ -309,6 +309,21 @@ TEST_F(WorkerPoolTest, WorkerThatDoesNotDieIsNotWaitedForLong) {
   EXPECT_EQ(gone.size(), 1u);
 }
 
+TEST_F(WorkerPoolTest, IdleWorkerThatIsDeadAlreadyIsNotLent) {
+  MakePool(WithWarm(2, 4));
+  BecomeReady(1);
+  BecomeReady(2);
+  spawner_.process(1).ended = true;
+  const auto first = Acquire();
+  ASSERT_TRUE(first->lease.ok());
+  EXPECT_EQ(first->lease->worker_id, 2u);
+  const auto second = Acquire();
+  EXPECT_TRUE(second->is_waiting());
+  Exit(1, SIGKILL);
+  BecomeReady(3);
+  EXPECT_TRUE(second->lease.ok());
+}
+
 TEST_F(WorkerPoolTest, StopFailsWaitersAndStartsNothing) {
   MakePool(WithWarm(1, 1));
   const auto waiting = Acquire();
