@@ -85,6 +85,7 @@ void UnaryServer::Listen(int method) {
 void UnaryServer::Arrived(const std::shared_ptr<UnaryCall>& call) {
   open_.insert(call.get());
   // A copy: the call may be over, and self_ with it, before its handler returns.
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
   const std::shared_ptr<UnaryCall> keep = call;
   Listen(keep->method_);
   grpc::Status status = refusal_;

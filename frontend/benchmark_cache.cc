@@ -10,18 +10,18 @@ BenchmarkCache::BenchmarkCache(int64_t max_size_bytes, uint64_t seed) : random_(
   stats_.max_size_bytes = max_size_bytes;
 }
 
-bool BenchmarkCache::Add(std::shared_ptr<const Benchmark> added) {
-  const int64_t size_bytes = added->ByteSizeLong();
+bool BenchmarkCache::Add(std::shared_ptr<const Benchmark> benchmark) {
+  const int64_t size_bytes = benchmark->ByteSizeLong();
   Garbage garbage;  // Outlives the lock.
   absl::MutexLock lock(&mutex_);
-  if (const auto old = index_.find(added->uri()); old != index_.end()) {
+  if (const auto old = index_.find(benchmark->uri()); old != index_.end()) {
     Remove(old->second, &garbage);
   }
   if (stats_.size_bytes + size_bytes > stats_.max_size_bytes) {
     Evict(stats_.max_size_bytes / 2, &garbage);
   }
-  index_.emplace(added->uri(), items_.size());
-  items_.push_back({std::move(added), size_bytes});
+  index_.emplace(benchmark->uri(), items_.size());
+  items_.push_back({std::move(benchmark), size_bytes});
   stats_.size_bytes += size_bytes;
   return size_bytes > stats_.max_size_bytes;
 }

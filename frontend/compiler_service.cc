@@ -109,7 +109,6 @@ void CompilerService::StartDescribed(
     if (!status.ok()) break;
     status = CheckIndex("observation_space", index, spaces.observation_space_list_size());
   }
-  if (status.ok()) status = CheckRecordBudget();
   if (!status.ok()) {
     call->Finish(ToGrpcStatus(status));
     return;
@@ -138,6 +137,11 @@ void CompilerService::StartCached(const Call& call,
   if (benchmark == nullptr) {
     call->Finish(ToGrpcStatus(
         absl::NotFoundError(absl::StrCat("Benchmark not found: ", request.benchmark().uri()))));
+    return;
+  }
+  const absl::Status budget = CheckRecordBudget();
+  if (!budget.ok()) {
+    call->Finish(ToGrpcStatus(budget));
     return;
   }
   auto session = std::make_shared<Session>(
@@ -231,7 +235,9 @@ void CompilerService::AddBenchmark(const Call& call) {
 
 void CompilerService::AddToCache(const FieldName& field, Benchmarks benchmarks,
                                  absl::AnyInvocable<void(const absl::Status&)> then) {
-  absl::Status status = CheckRecordBudget();
+  int64_t bytes = 0;
+  for (const auto& benchmark : benchmarks) bytes += static_cast<int64_t>(benchmark.ByteSizeLong());
+  absl::Status status = CheckRecordBudget(bytes);
   bool has_files = false;
   for (size_t i = 0; i < benchmarks.size() && status.ok(); ++i) {
     status = deps_.loader->Check(field(i), benchmarks[i]);
@@ -308,16 +314,17 @@ int64_t CompilerService::RecordBytes() const {
   return deps_.metrics->benchmark_bytes() + *deps_.metrics->history_bytes();
 }
 
-absl::Status CompilerService::CheckRecordBudget() {
-  const int64_t excess = RecordBytes() - deps_.max_record_bytes;
+absl::Status CompilerService::CheckRecordBudget(int64_t new_bytes) {
+  const int64_t excess = RecordBytes() + new_bytes - deps_.max_record_bytes;
   if (excess <= 0) return absl::OkStatus();
   // What is only cached goes first: no session needs it.
   const int64_t cached = deps_.cache->GetStats().size_bytes;
   deps_.cache->EvictToCapacity(std::max<int64_t>(0, cached - excess));
-  if (RecordBytes() <= deps_.max_record_bytes) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "benchmarks and histories of sessions take ", RecordBytes(), " bytes, more than ",
-      deps_.max_record_bytes, " (--max_record_bytes): end sessions, or raise it"));
+  const int64_t needed = RecordBytes() + new_bytes;
+  if (needed <= deps_.max_record_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("benchmarks and histories of sessions need ", needed, " bytes, more than ",
+                   deps_.max_record_bytes, " (--max_record_bytes): end sessions, or raise it"));
 }
 
 void CompilerService::AbandonWith(const Call& call, const std::shared_ptr<Session>& session,

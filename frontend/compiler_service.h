@@ -82,8 +82,9 @@ class CompilerService {
   // Null, and the call is answered, if there is no such session.
   std::shared_ptr<Session> FindSession(const Call& call, int64_t id);
   int64_t RecordBytes() const;  // Benchmarks and histories.
-  // RESOURCE_EXHAUSTED if they take too much, even when the cache gave what it could.
-  absl::Status CheckRecordBudget();
+  // RESOURCE_EXHAUSTED if they take too much, with `new_bytes` of benchmarks on top, even when the
+  // cache gave what it could.
+  absl::Status CheckRecordBudget(int64_t new_bytes = 0);
   // The call's answer is given up with the call.
   static void AbandonWith(const Call& call, const std::shared_ptr<Session>& session,
                           Session::Ticket ticket);

@@ -89,9 +89,9 @@ History History::Fork() {
 }
 
 History::Reader::Reader(const History& history) : keep_alive_(history.shared_) {
-  parts_.push_back(history.tail_);
+  parts_.emplace_back(history.tail_);
   for (const Node* node = history.shared_.get(); node != nullptr; node = node->parent.get()) {
-    parts_.push_back(node->bytes);
+    parts_.emplace_back(node->bytes);
   }
 }
 

@@ -47,7 +47,7 @@ WorkerCommand MakeWorkerCommand(const Options& options, const std::string& progr
   command.scratch_root = scratch_root;
   command.arguments = {options.worker.empty() ? program : options.worker, kWorkerRoleArgument};
   if (options.allow_benchmark_commands) {
-    command.arguments.push_back("--worker_allow_benchmark_commands");
+    command.arguments.emplace_back("--worker_allow_benchmark_commands");
   }
   command.arguments.insert(command.arguments.end(), options.worker_flags.begin(),
                            options.worker_flags.end());

@@ -277,7 +277,7 @@ void WorkerPool::OnReady(WorkerSlot* slot, const DescribeReply& description) {
 
 void WorkerPool::OnDead(WorkerSlot* slot, WorkerState last_state) {
   const uint64_t id = slot->id();
-  const WorkerFailure failure = slot->failure();
+  const WorkerFailure& failure = slot->failure();
   const bool is_failure =
       failure.cause() != WorkerFailure::SHUTDOWN &&
       (last_state == WorkerState::kStarting || last_state == WorkerState::kIdle);

@@ -140,7 +140,7 @@ TEST(BenchmarkCacheTest, EvictionIsUniformAndRepeatable) {
     for (const int i : SurvivorsOfEviction(seed)) ++survived[i];
   }
   // Each survives half of the time; five standard deviations are 158.
-  for (int i = 0; i < 20; ++i) EXPECT_NEAR(survived[i], kRuns / 2, 158) << i;
+  for (int i = 0; i < 20; ++i) EXPECT_NEAR(survived[i], kRuns / 2.0, 158) << i;
   EXPECT_EQ(SurvivorsOfEviction(7), SurvivorsOfEviction(7));
   EXPECT_NE(SurvivorsOfEviction(7), SurvivorsOfEviction(8));
 }

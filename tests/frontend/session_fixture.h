@@ -143,7 +143,8 @@ class SessionTest : public SupervisionFixture {
   void AnswerStep(uint64_t worker, int64_t applied, const std::string& fingerprint = "") {
     Answer(worker, compiler_gym::StepReply(), Applied(applied, true, fingerprint));
   }
-  void AnswerError(uint64_t worker, grpc::StatusCode code, absl::optional<WorkerAnswer> answer) {
+  void AnswerError(uint64_t worker, grpc::StatusCode code,
+                   const absl::optional<WorkerAnswer>& answer) {
     client(worker).Answer({grpc::Status(code, "worker's words"), {}, answer});
     Settle();
   }

@@ -33,7 +33,7 @@ TEST(SessionIdTest, AllBitsAreRandom) {
     for (int bit = 0; bit < 64; ++bit) ones[bit] += id >> bit & 1;
   }
   // Ten standard deviations: never by chance.
-  for (int bit = 0; bit < 63; ++bit) EXPECT_NEAR(ones[bit], kIds / 2, 500) << bit;
+  for (int bit = 0; bit < 63; ++bit) EXPECT_NEAR(ones[bit], kIds / 2.0, 500) << bit;
   EXPECT_EQ(ones[63], 0);
 }
 

@@ -94,9 +94,11 @@ class LeakTest : public testing::Test {
     }
     return 0;
   }
-  // Waits until there are as many idle workers as there should be, and none else.
+  // Waits until there are as many idle workers as there should be, and none else. One that is still
+  // starting has its descriptors yet to come.
   void AwaitRest() {
     EXPECT_TRUE(WaitUntil([&] {
+      if (service_.Metric("holdfast_workers{state=\"idle\"}") != kWarmWorkers) return false;
       const Holdings now = Now();
       return now.workers == kWarmWorkers && now.scratch_directories == kWarmWorkers;
     })) << Now();

@@ -107,7 +107,8 @@ std::string AnnouncedService::address() const {
   return text.substr(0, text.find(", "));
 }
 
-TemporaryDirectory::TemporaryDirectory() : path_(testing::TempDir() + "/directory-XXXXXX") {
+// Not below testing::TempDir(): the path of a Unix socket must be short.
+TemporaryDirectory::TemporaryDirectory() : path_("/tmp/holdfast-test-XXXXXX") {
   EXPECT_NE(mkdtemp(path_.data()), nullptr);
 }
 

@@ -300,7 +300,7 @@ grpc::Status TestSession::SendParameter(const std::string& key, const std::strin
   compiler_gym::SendSessionParameterReply replies;
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(60));
-  const grpc::Status status = stub_->SendSessionParameter(&context, request, &replies);
+  grpc::Status status = stub_->SendSessionParameter(&context, request, &replies);
   if (reply != nullptr && replies.reply_size() == 1) *reply = replies.reply(0);
   return status;
 }
@@ -336,7 +336,7 @@ grpc::Status StartSession(compiler_gym::CompilerGymService::Stub* stub, const st
   compiler_gym::StartSessionReply reply;
   grpc::ClientContext context;
   SetDeadline(&context, deadline);
-  const grpc::Status status = stub->StartSession(&context, request, &reply);
+  grpc::Status status = stub->StartSession(&context, request, &reply);
   *id = reply.session_id();
   return status;
 }

@@ -285,18 +285,26 @@ TEST(WireDisciplineTest, RequestsUnderWayHaveABudget) {
 
 TEST(WireDisciplineTest, BenchmarksAndHistoriesHaveABudget) {
   MisbehavingService service({absl::StrCat("--max_record_bytes=", kMiB)});
-  TestSession session = service.NewSession();
-  ASSERT_TRUE(StepBy(&session, {"add_one"}).ok());
-  ASSERT_TRUE(
-      AddBenchmark(&session.stub(), "benchmark://test/large", std::string(2 * kMiB, 'x')).ok());
-  for (const grpc::Status& status :
-       {StepBy(&session, {"add_one"}), AddBenchmark(&session.stub(), "benchmark://test/b", "ok")}) {
+  const auto expect_refused = [](const grpc::Status& status) {
     EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
     EXPECT_THAT(status.error_message(), HasSubstr("--max_record_bytes"));
-  }
-  ASSERT_TRUE(session.SendParameter("service.benchmark_cache.set_max_size_in_bytes", "1024").ok());
-  EXPECT_TRUE(StepBy(&session, {"add_one"}).ok());
-  ExpectState(&session, "add_one,add_one = 2");
+  };
+  const auto large = [](char what) { return "ok:/" + std::string(700 << 10, what); };
+  TestSession session = service.NewSession();
+  expect_refused(AddBenchmark(&session.stub(), "benchmark://test/huge", std::string(kMiB, 'x')));
+  // What is only cached gives way; what a session uses does not.
+  ASSERT_TRUE(AddBenchmark(&session.stub(), "benchmark://test/a", large('a')).ok());
+  ASSERT_TRUE(AddBenchmark(&session.stub(), "benchmark://test/b", large('b')).ok());
+  int64_t user = 0;
+  EXPECT_EQ(StartSession(&session.stub(), "benchmark://test/a", 0, &user).error_code(),
+            StatusCode::NOT_FOUND);
+  ASSERT_TRUE(StartSession(&session.stub(), "benchmark://test/b", 0, &user).ok());
+  expect_refused(AddBenchmark(&session.stub(), "benchmark://test/a", large('a')));
+  EXPECT_TRUE(StepBy(&session, {"add_one"}).ok()) << "nobody else suffers";
+  TestSession(service, user).End();
+  EXPECT_TRUE(WaitUntil(
+      [&] { return AddBenchmark(&session.stub(), "benchmark://test/a", large('a')).ok(); }));
+  ExpectState(&session, "add_one = 1");
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ class ScriptedSession : public CompilationSession {
     return event;
   }
   absl::Status EndOfStep(bool had_no_effect) override {
-    script->calls.push_back(had_no_effect ? "end, no effect" : "end");
+    script->calls.emplace_back(had_no_effect ? "end, no effect" : "end");
     return script->end_of_step;
   }
   absl::StatusOr<std::string> Fingerprint() override { return script->fingerprint; }
@@ -88,7 +88,7 @@ class SessionHostTest : public testing::Test {
     return host_.Step(request, &reply_, &answer_);
   }
   // Fails at action `at`, with `error`.
-  void FailAt(int64_t at, absl::Status error) {
+  void FailAt(int64_t at, const absl::Status& error) {
     script_.apply = [at, error](int64_t action) -> absl::StatusOr<ActionResult> {
       if (action == at) return error;
       return ActionResult();
