@@ -63,9 +63,11 @@ void UnaryCall::Abort(const grpc::Status& reason) {
 
 void UnaryCall::ReleaseWhenOver() {
   if (!is_done_ || !is_finished_) return;
+  if (undelivered_hook_ && context_.IsCancelled()) undelivered_hook_();
   server_->Ended(this);
   // Whoever was to answer may hold the call for longer; what the hook holds must go now.
   abort_hook_ = nullptr;
+  undelivered_hook_ = nullptr;
   self_.reset();
 }
 

@@ -45,6 +45,10 @@ class UnaryCall {
     abort_hook_ = std::move(hook);
   }
 
+  // Runs `hook`, on the queue's thread, if the call ends without its answer having reached the
+  // client, as far as gRPC can tell. For calls that make something which only their answer names.
+  void OnUndelivered(absl::AnyInvocable<void()> hook) { undelivered_hook_ = std::move(hook); }
+
  private:
   friend class UnaryServer;
   enum class Event { kRequested, kDone, kFinished };
@@ -71,6 +75,7 @@ class UnaryCall {
   std::atomic<bool> answered_{false};
   grpc::StatusCode code_ = grpc::StatusCode::UNKNOWN;
   absl::AnyInvocable<void(const grpc::Status&)> abort_hook_;
+  absl::AnyInvocable<void()> undelivered_hook_;
   Tag requested_{this, Event::kRequested};
   Tag done_{this, Event::kDone};
   Tag finished_{this, Event::kFinished};

@@ -147,13 +147,14 @@ void CompilerService::StartCached(const Call& call,
   auto session = std::make_shared<Session>(
       RandomSessionId(), SessionOrigin{std::move(benchmark), request.action_space()},
       deps_.environment);
+  EndUnlessDelivered(call, session->id());
   const Session::Ticket ticket =
       session->Start(request.observation_space(), call->deadline(),
-                     [this, call, session, table = deps_.table](const grpc::Status& status,
-                                                                const grpc::ByteBuffer& reply) {
-                       // Known before the client can use it; forgotten if nobody will.
+                     [call, session, table = deps_.table](const grpc::Status& status,
+                                                          const grpc::ByteBuffer& reply) {
+                       // Before the client can use it.
                        if (status.ok()) table->Insert(session);
-                       if (!call->Finish(status, reply) && status.ok()) EndUnseen(session);
+                       call->Finish(status, reply);
                      });
   AbandonWith(call, session, ticket);
 }
@@ -163,27 +164,29 @@ void CompilerService::ForkSession(const Call& call) {
   if (!ParseRequest(*call, &request)) return;
   const std::shared_ptr<Session> session = FindSession(call, request.session_id());
   if (session == nullptr) return;
-  const Session::Ticket ticket =
-      session->Fork(RandomSessionId(), call->deadline(),
-                    [this, call, table = deps_.table](const grpc::Status& status,
-                                                      std::shared_ptr<Session> child) {
-                      if (!status.ok()) {
-                        call->Finish(status);
-                        return;
-                      }
-                      compiler_gym::ForkSessionReply reply;
-                      reply.set_session_id(child->id());
-                      table->Insert(child);
-                      if (!call->Finish(status, Serialize(reply))) EndUnseen(child);
-                    });
+  const int64_t new_id = RandomSessionId();
+  EndUnlessDelivered(call, new_id);
+  const Session::Ticket ticket = session->Fork(
+      new_id, call->deadline(),
+      [call, table = deps_.table](const grpc::Status& status, std::shared_ptr<Session> child) {
+        if (!status.ok()) {
+          call->Finish(status);
+          return;
+        }
+        compiler_gym::ForkSessionReply reply;
+        reply.set_session_id(child->id());
+        table->Insert(std::move(child));
+        call->Finish(status, Serialize(reply));
+      });
   AbandonWith(call, session, ticket);
 }
 
-void CompilerService::EndUnseen(const std::shared_ptr<Session>& session) {
-  int remaining = 0;
-  deps_.table->Remove(session->id(), &remaining);
-  // Later: we are under the mutex of a session.
-  deps_.run_on_queue([session] { session->End(); });
+void CompilerService::EndUnlessDelivered(const Call& call, int64_t new_id) {
+  call->OnUndelivered([new_id, table = deps_.table] {
+    int remaining = 0;
+    const std::shared_ptr<Session> session = table->Remove(new_id, &remaining);
+    if (session != nullptr) session->End();
+  });
 }
 
 void CompilerService::EndSession(const Call& call) {

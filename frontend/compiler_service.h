@@ -77,8 +77,8 @@ class CompilerService {
   void AddToCache(const FieldName& field, Benchmarks benchmarks,
                   absl::AnyInvocable<void(const absl::Status&)> then);
   void AddLoaded(Benchmarks benchmarks);
-  // Ends a new session whose caller has gone before it could learn of it.
-  void EndUnseen(const std::shared_ptr<Session>& session);
+  // Ends a new session if the caller goes before it learns of it.
+  void EndUnlessDelivered(const Call& call, int64_t new_id);
   // Null, and the call is answered, if there is no such session.
   std::shared_ptr<Session> FindSession(const Call& call, int64_t id);
   int64_t RecordBytes() const;  // Benchmarks and histories.

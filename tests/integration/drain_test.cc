@@ -110,18 +110,26 @@ TEST(DrainTest, FileThatIsBeingReadDoesNotHarmTheEnd) {
 }
 
 TEST(DrainTest, StartsThatAreGivenUpLeaveNoSession) {
-  ServiceProcess service(kWorker, {"--warm_workers=0"});
+  // Given up while no worker is known, and while Init runs.
+  ServiceProcess service("tests/testcases/misbehaving_worker",
+                         {"--warm_workers=0", "--worker_flags=--start_mode=slow"});
   const auto client = service.NewClient();
-  ASSERT_TRUE(AddBenchmark(client.get(), "benchmark://test-v0/a", "++").ok());
-  for (int i = 0; i < 60; ++i) {
-    int64_t id = 0;
-    const grpc::Status status = StartSession(client.get(), "benchmark://test-v0/a", 0, &id,
-                                             absl::Microseconds(200 + 100 * i));
-    if (status.ok()) TestSession(service, id).End();
+  const std::string good = "benchmark://test-v0/good";
+  const std::string hang = "benchmark://test-v0/hang";
+  ASSERT_TRUE(AddBenchmark(client.get(), good, "ok").ok());
+  ASSERT_TRUE(AddBenchmark(client.get(), hang, "hang-in-init").ok());
+  int64_t id = 0;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(StartSession(client.get(), good, 0, &id, absl::Milliseconds(20)).ok());
+  }
+  compiler_gym::GetSpacesReply spaces;
+  grpc::ClientContext context;
+  ASSERT_TRUE(client->GetSpaces(&context, {}, &spaces).ok());
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(StartSession(client.get(), hang, 0, &id, absl::Milliseconds(100)).ok());
   }
   EXPECT_TRUE(WaitUntil([&] { return TestSession(service, 1).End() == 0; }));
-  EXPECT_TRUE(WaitUntil([&] { return service.workers().size() <= 1; }))
-      << "surplus workers are retired";
+  EXPECT_TRUE(WaitUntil([&] { return service.workers().size() <= 1; }));
   EXPECT_EQ(service.Terminate(), absl::optional<int>(0));
 }
 
