@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian 12 packages that Holdfast builds, tests and runs with.
+# Installs the Debian 12 packages that Holdfast builds and runs with; with --tests, those that only
+# the tests need, too.
 #
 # Idempotent: asks dpkg first, and touches the network only if something is missing.
 set -euo pipefail
@@ -11,11 +12,13 @@ packages=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev libuv1-dev
   prometheus-cpp-dev libcivetweb-dev libspdlog-dev libgtest-dev libgmock-dev pkg-config
   llvm-19-dev libzstd-dev libz3-dev libxml2-dev zlib1g-dev
-  # Run time: clang-19 turns C benchmarks into bitcode.
-  clang-19
-  # Tests: style checks, sanitizer runtimes, promtool, curl for /metrics.
-  clang-format clang-tidy libclang-rt-14-dev clang-14 prometheus curl procps
+  # Run time: clang-19 turns C benchmarks into bitcode; the demo shows metrics with curl.
+  clang-19 curl
 )
+if [[ ${1:-} == --tests ]]; then
+  # Style checks, sanitizers, promtool.
+  packages+=(clang-format clang-tidy clang-14 libclang-rt-14-dev prometheus)
+fi
 
 missing=()
 for package in "${packages[@]}"; do

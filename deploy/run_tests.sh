@@ -26,7 +26,7 @@ give_up() {
   finish
 }
 
-deploy/install_packages.sh || give_up "deploy/install_packages.sh"
+deploy/install_packages.sh --tests || give_up "deploy/install_packages.sh"
 bazel build "${quiet[@]}" //... || give_up "bazel build //..."
 
 output=$(mktemp)
