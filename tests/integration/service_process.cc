@@ -28,7 +28,8 @@
 
 extern char** environ;
 
-// LeakSanitizer asks for it. c-ares, gRPC's resolver, leaks the name when it finds it in /etc/hosts.
+// LeakSanitizer asks for it. c-ares, gRPC's resolver, leaks the name when it finds it in
+// /etc/hosts.
 extern "C" const char* __lsan_default_suppressions() { return "leak:^ares_strdup$\n"; }
 
 namespace holdfast {
