@@ -18,9 +18,7 @@ constexpr absl::string_view kErrorSuffix = " error";
 }  // namespace
 
 void AddToTrailers(const WorkerAnswer& answer, grpc::ServerContext* context) {
-  std::string value = absl::StrCat(answer.actions_applied, answer.clean ? kCleanSuffix : "",
-                                   answer.is_error ? kErrorSuffix : "");
-  context->AddTrailingMetadata(kWorkerAnswerKey, value);
+  context->AddTrailingMetadata(kWorkerAnswerKey, FormatWorkerAnswer(answer));
   if (!answer.fingerprint.empty()) {
     context->AddTrailingMetadata(kWorkerFingerprintKey, answer.fingerprint);
   }
@@ -28,19 +26,29 @@ void AddToTrailers(const WorkerAnswer& answer, grpc::ServerContext* context) {
 
 absl::optional<WorkerAnswer> FromTrailers(const grpc::ClientContext& context) {
   const auto& trailers = context.GetServerTrailingMetadata();
-  const auto found = trailers.find(kWorkerAnswerKey);
-  if (found == trailers.end()) return absl::nullopt;
-  absl::string_view text(found->second.data(), found->second.size());
-  WorkerAnswer answer;
-  answer.is_error = absl::ConsumeSuffix(&text, kErrorSuffix);
-  answer.clean = absl::ConsumeSuffix(&text, kCleanSuffix);
-  if (!absl::SimpleAtoi(text, &answer.actions_applied) || answer.actions_applied < 0) {
-    return absl::nullopt;
-  }
+  const auto mark = trailers.find(kWorkerAnswerKey);
+  if (mark == trailers.end()) return absl::nullopt;
+  absl::optional<WorkerAnswer> answer =
+      ParseWorkerAnswer(absl::string_view(mark->second.data(), mark->second.size()));
   const auto fingerprint = trailers.find(kWorkerFingerprintKey);
-  if (fingerprint != trailers.end()) {
-    answer.fingerprint.assign(fingerprint->second.data(),
-                              std::min(fingerprint->second.size(), kMaxFingerprintBytes));
+  if (answer.has_value() && fingerprint != trailers.end()) {
+    answer->fingerprint.assign(fingerprint->second.data(),
+                               std::min(fingerprint->second.size(), kMaxFingerprintBytes));
+  }
+  return answer;
+}
+
+std::string FormatWorkerAnswer(const WorkerAnswer& answer) {
+  return absl::StrCat(answer.actions_applied, answer.clean ? kCleanSuffix : "",
+                      answer.is_error ? kErrorSuffix : "");
+}
+
+absl::optional<WorkerAnswer> ParseWorkerAnswer(absl::string_view mark) {
+  WorkerAnswer answer;
+  answer.is_error = absl::ConsumeSuffix(&mark, kErrorSuffix);
+  answer.clean = absl::ConsumeSuffix(&mark, kCleanSuffix);
+  if (!absl::SimpleAtoi(mark, &answer.actions_applied) || answer.actions_applied < 0) {
+    return absl::nullopt;
   }
   return answer;
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 
 namespace holdfast {
@@ -37,6 +38,10 @@ void AddToTrailers(const WorkerAnswer& answer, grpc::ServerContext* context);
 
 // nullopt: the answer does not come from a session, or its mark is unreadable.
 absl::optional<WorkerAnswer> FromTrailers(const grpc::ClientContext& context);
+
+// The same two, for the text of the mark alone: all but the fingerprint.
+std::string FormatWorkerAnswer(const WorkerAnswer& answer);
+absl::optional<WorkerAnswer> ParseWorkerAnswer(absl::string_view mark);
 
 }  // namespace holdfast
 

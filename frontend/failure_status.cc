@@ -1,14 +1,18 @@
 #include "frontend/failure_status.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "common/status.h"
+#include "frontend/worker_limits.h"
 
 namespace holdfast {
 namespace {
@@ -33,6 +37,19 @@ std::string Printable(absl::string_view text) {
   return printable;
 }
 
+// "536870912 bytes (--worker_memory_limit_bytes), measured: 536952832".
+std::string LimitText(absl::string_view what, const WorkerFailure& failure,
+                      absl::string_view unit) {
+  std::string text = absl::StrCat("exceeded its ", what);
+  if (failure.limit_flag().empty()) return text;
+  // StrCat alone would write large numbers in powers of ten.
+  absl::StrAppendFormat(&text, " of %.15g %s (%s)", failure.limit(), unit, failure.limit_flag());
+  if (failure.measured() > 0) {
+    absl::StrAppendFormat(&text, ", measured: %.15g", failure.measured());
+  }
+  return text;
+}
+
 std::string CauseText(const WorkerFailure& failure) {
   switch (failure.cause()) {
     case WorkerFailure::SIGNAL:
@@ -41,7 +58,7 @@ std::string CauseText(const WorkerFailure& failure) {
     case WorkerFailure::EXIT:
       return absl::StrCat("exited with code ", failure.exit_code());
     case WorkerFailure::TIME_LIMIT:
-      return "exceeded its time limit";
+      return LimitText("time limit", failure, "s");
     case WorkerFailure::LINK:
       return "stopped answering";
     case WorkerFailure::START_TIMEOUT:
@@ -54,9 +71,32 @@ std::string CauseText(const WorkerFailure& failure) {
       return "ended with the spawner process";
     case WorkerFailure::SHUTDOWN:
       return "was stopped with the service";
+    case WorkerFailure::MEMORY_LIMIT:
+      return LimitText("memory limit", failure, "bytes");
+    case WorkerFailure::CPU_LIMIT:
+      return LimitText("CPU time limit", failure, "s");
+    case WorkerFailure::FILE_LIMIT:
+      return LimitText("file size limit", failure, "bytes");
+    case WorkerFailure::PROCESS_LIMIT:
+      return LimitText("limit on processes and threads", failure, "");
     default:
       return "ended";
   }
+}
+
+// Not a compiler's doing.
+bool IsFromOutside(const WorkerFailure& failure) {
+  if (failure.cause() == WorkerFailure::SPAWNER_LOST) return true;
+  constexpr int kSignals[] = {SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+  return failure.cause() == WorkerFailure::SIGNAL &&
+         std::find(std::begin(kSignals), std::end(kSignals), failure.signal()) !=
+             std::end(kSignals);
+}
+
+// The same, as far as can be told.
+bool AreAlike(const WorkerFailure& a, const WorkerFailure& b) {
+  return a.cause() == b.cause() && a.signal() == b.signal() && a.exit_code() == b.exit_code() &&
+         a.activity() == b.activity() && a.activity_index() == b.activity_index();
 }
 
 }  // namespace
@@ -99,14 +139,47 @@ grpc::Status TranslateSessionStatus(WorkerMethod method, const grpc::Status& sta
   return grpc::Status(code, message);
 }
 
+std::string DescribeActivity(const WorkerFailure& failure) {
+  switch (failure.activity()) {
+    case WorkerFailure::ACTION:
+      return absl::StrCat("in action[", failure.activity_index(), "]");
+    case WorkerFailure::OBSERVATION:
+      return absl::StrCat("in observation_space[", failure.activity_index(), "]");
+    case WorkerFailure::END_OF_STEP:
+      return "at the end of the step";
+    case WorkerFailure::FINGERPRINT:
+      return "in its fingerprint";
+    default:
+      return "";
+  }
+}
+
 Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
                      absl::Duration time_left) {
   if (cause == WorkerFailure::TIME_LIMIT) {
     return attempts > 1 ? Verdict::kUnconfirmed : Verdict::kTimeLimit;
   }
+  if (IsResourceLimit(cause)) return Verdict::kResourceLimit;
   if (attempts > retries) return attempts > 1 ? Verdict::kRepeated : Verdict::kUnconfirmed;
   if (time_left < kMinRetryTime) return Verdict::kUnconfirmed;
   return Verdict::kRetry;
+}
+
+bool IsPoison(const WorkerFailure& first, const WorkerFailure& last) {
+  if (IsResourceLimit(last.cause())) return true;
+  if (last.cause() == WorkerFailure::TIME_LIMIT) return !last.limit_flag().empty();
+  return !IsFromOutside(last) && last.attempts() > 1 && AreAlike(first, last);
+}
+
+bool ReplayFailures::Add(const WorkerFailure& failure) {
+  ++count_;
+  if (IsFromOutside(failure)) {
+    alike_ = 0;
+  } else {
+    alike_ = alike_ > 0 && AreAlike(last_, failure) ? alike_ + 1 : 1;
+  }
+  last_ = failure;
+  return alike_ >= kMaxAlike || count_ >= kMax;
 }
 
 absl::Time CallBudget(absl::Time now, absl::Duration limit, absl::Time client_deadline) {

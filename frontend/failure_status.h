@@ -20,6 +20,9 @@ std::string FailureCauseName(WorkerFailure::Cause cause);
 // stderr.
 std::string DescribeFailure(const WorkerFailure& failure);
 
+// What the worker was doing, as "in action[2]"; empty if there is nothing to tell.
+std::string DescribeActivity(const WorkerFailure& failure);
+
 // A status with `failure` in its details (grpc-status-details-bin), within 4 KiB on the wire: the
 // stderr tail is cut to 1 KiB, the message to 768 bytes. Only ASCII remains of both.
 grpc::Status MakeFailureStatus(grpc::StatusCode code, absl::string_view message,
@@ -32,16 +35,38 @@ grpc::Status TranslateSessionStatus(WorkerMethod method, const grpc::Status& sta
 
 // What becomes of a call whose worker failed.
 enum class Verdict {
-  kRetry,        // On another worker.
-  kRepeated,     // ABORTED: it failed again on the retry.
-  kUnconfirmed,  // ABORTED: no time is left for a retry, or it did not end in what was left.
-  kTimeLimit,    // DEADLINE_EXCEEDED: it took too long, and would again.
+  kRetry,          // On another worker.
+  kRepeated,       // ABORTED: it failed again on the retry.
+  kUnconfirmed,    // ABORTED: no time is left for a retry, or it did not end in what was left.
+  kTimeLimit,      // DEADLINE_EXCEEDED: it took too long, and would again.
+  kResourceLimit,  // RESOURCE_EXHAUSTED: it used too much, and would again.
 };
 
 // `attempts`: so far, at least 1; `retries`: allowed, --step_retries; `time_left`: of the call's
 // budget.
 Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
                      absl::Duration time_left);
+
+// Whether a call that failed so for good would surely do so again: it exceeded a limit, or killed
+// several workers in the same way. `first` and `last` attempt may be the same.
+bool IsPoison(const WorkerFailure& first, const WorkerFailure& last);
+
+// Failures in a row of the attempts to restore one session.
+class ReplayFailures {
+ public:
+  // Three that are alike are no chance. Those that come from outside, and different ones, may be:
+  // whoever kills one worker may kill many.
+  static constexpr int kMaxAlike = 3;
+  static constexpr int kMax = 10;
+
+  // True: trying on is pointless. A replay that came to another state is a failure of no cause.
+  bool Add(const WorkerFailure& failure);
+
+ private:
+  int count_ = 0;
+  int alike_ = 0;
+  WorkerFailure last_;
+};
 
 // When a call must be over, replays and retries included: after `limit`, or at 95 % of the time
 // that the client gave, so that our answer still reaches it.

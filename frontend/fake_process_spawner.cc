@@ -32,6 +32,17 @@ void FakeProcessSpawner::Kill(ProcessId id) {
   if (found != processes_.end() && !found->second.exited) ++found->second.kills;
 }
 
+std::vector<absl::optional<ProcessUsage>> FakeProcessSpawner::Measure(
+    absl::Span<const ProcessId> processes, bool /*whole_groups*/) {
+  std::vector<absl::optional<ProcessUsage>> usages;
+  for (const ProcessId id : processes) {
+    const Process& process = processes_.at(id);
+    usages.emplace_back();
+    if (process.started && !process.exited) usages.back() = process.usage;
+  }
+  return usages;
+}
+
 void FakeProcessSpawner::Started(ProcessId id) {
   Process& process = Alive(id);
   Require(!process.started, "started twice");

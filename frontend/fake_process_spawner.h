@@ -26,11 +26,14 @@ class FakeProcessSpawner : public ProcessSpawner {
     bool started = false;
     bool ended = false;  // Set by a test: it is dead, and the exit is still to be told.
     bool exited = false;
+    ProcessUsage usage;  // Set by a test: what Measure() tells.
   };
 
   ProcessId Spawn(ProcessRequest request, Events events) override;
   void Kill(ProcessId id) override;
   bool HasEnded(ProcessId id) override { return Alive(id).ended; }
+  std::vector<absl::optional<ProcessUsage>> Measure(absl::Span<const ProcessId> processes,
+                                                    bool whole_groups) override;
 
   void Started(ProcessId id);
   void Output(ProcessId id, bool is_stderr, absl::string_view bytes);

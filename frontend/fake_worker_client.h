@@ -21,6 +21,7 @@ class FakeWorkerClient : public WorkerClient {
 
   void Call(WorkerMethod method, const grpc::ByteBuffer& request, absl::Time deadline,
             Done done) override {
+    call_counter_->Begun();
     calls_.push_back({method, request, deadline, std::move(done)});
   }
 
@@ -31,6 +32,7 @@ class FakeWorkerClient : public WorkerClient {
   void Answer(WorkerReply reply) {
     PendingCall call = std::move(calls_.front());
     calls_.pop_front();
+    call_counter_->Ended();
     call.done(std::move(reply));
   }
 

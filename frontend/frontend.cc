@@ -6,20 +6,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <random>
+#include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "common/unique_fd.h"
 #include "common/version.h"
 #include "frontend/benchmark_cache.h"
 #include "frontend/benchmark_loader.h"
 #include "frontend/compiler_service.h"
+#include "frontend/crash_reports/crash_reporter.h"
 #include "frontend/event_loop.h"
 #include "frontend/grpc_worker_client.h"
 #include "frontend/log.h"
@@ -43,6 +50,9 @@ constexpr absl::Duration kAnswerTimeout = absl::Seconds(1);
 // What a worker takes of the front's descriptors (link, output, pidfd), and the front for itself.
 constexpr int64_t kDescriptorsPerWorker = 4;
 constexpr int64_t kOwnDescriptors = 100;
+// Between two looks for sessions that are idle for too long.
+constexpr absl::Duration kMinExpiryPeriod = absl::Milliseconds(100);
+constexpr absl::Duration kMaxExpiryPeriod = absl::Minutes(1);
 
 // As many descriptors as the system lets us have. Returns how many workers these are enough for.
 int64_t RaiseDescriptorLimit() {
@@ -66,11 +76,16 @@ class Frontend {
 
  private:
   absl::Status StartProcesses(const std::string& program, bool is_worker);
+  absl::Status StartCrashReports();
   absl::Status StartServing();
   absl::Status Announce();
   SessionEnvironment MakeEnvironment();
   WorkerPool::Observer MakePoolObserver();
   UnaryServer::Hooks MakeHooks();
+
+  void TellMechanisms();
+  // Ends sessions that clients forgot, from now on.
+  void ExpireSessions();
 
   // The end. A signal drains; a second one does not wait for open calls.
   void OnEndSignal(int signal);
@@ -83,12 +98,14 @@ class Frontend {
   WorkingDirectory directory_;
   std::unique_ptr<WorkerLog> worker_log_;
   UniqueFd worker_binary_;
+  std::string worker_path_;  // Absolute.
   std::unique_ptr<SpawnerClient> spawner_;
   std::unique_ptr<RpcServer> rpc_;
   WorkerDescription description_;
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<BenchmarkCache> cache_;
   std::unique_ptr<BenchmarkLoader> loader_;
+  std::unique_ptr<CrashReporter> crash_reporter_;
   SessionEnvironment environment_;
   SessionTable table_;
   std::unique_ptr<CompilerService> service_;
@@ -111,8 +128,12 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
   absl::StatusOr<UniqueFd> binary = OpenWorkerBinary(options_, is_worker);
   if (!binary.ok()) return binary.status();
   worker_binary_ = *std::move(binary);
+  std::error_code ignored;
+  worker_path_ = std::filesystem::canonical(
+                     options_.worker.empty() ? "/proc/self/exe" : options_.worker, ignored)
+                     .string();
   const UniqueFd self(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
-  spawner_ = absl::make_unique<SpawnerClient>(&loop_, self.get());
+  spawner_ = absl::make_unique<SpawnerClient>(&loop_, self.get(), options_.worker_cgroups);
   absl::Status status = spawner_->Start();
   if (!status.ok()) return status;
 
@@ -130,11 +151,13 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
                "enough for ", workers, " workers only");
   }
   rpc_ = absl::make_unique<RpcServer>(options_.max_message_bytes, MakeHooks());
+  TellMechanisms();
   WorkerPool::Options pool_options;
   pool_options.warm = options_.warm_workers;
   pool_options.max = options_.max_workers;
   pool_options.start_timeout = options_.worker_start_timeout;
   pool_options.wait_timeout = options_.worker_wait_timeout;
+  pool_options.is_memory_watched = spawner_->mechanisms().memory == kWatchdog;
   WorkerSlot::Dependencies slots;
   slots.clock = &loop_;
   slots.spawner = spawner_.get();
@@ -159,6 +182,8 @@ absl::Status Frontend::StartServing() {
   metrics_.SetBenchmarkCache([this] { return cache_->GetStats(); });
   loader_ = absl::make_unique<BenchmarkLoader>(BenchmarkLoader::Options{
       options_.benchmark_roots, options_.allow_benchmark_commands, options_.max_message_bytes});
+  absl::Status status = StartCrashReports();
+  if (!status.ok()) return status;
   environment_ = MakeEnvironment();
   CompilerService::Dependencies service;
   service.environment = &environment_;
@@ -181,14 +206,63 @@ absl::Status Frontend::StartServing() {
     if (!port.ok()) return port.status();
     metrics_port_ = *port;
   }
-  absl::Status status =
+  status =
       rpc_->Start(options_.listen, service_->service(),
                   [this](grpc::ServerCompletionQueue* queue) { return service_->Methods(queue); });
   if (!status.ok()) return status;
   absl::string_view socket = options_.listen;
   if (absl::ConsumePrefix(&socket, "unix:")) status = spawner_->RemoveAtEnd(std::string(socket));
   pool_->Start();
+  if (options_.session_idle_timeout > absl::ZeroDuration()) ExpireSessions();
   return status;
+}
+
+absl::Status Frontend::StartCrashReports() {
+  CrashReporter::Options options;
+  options.directory = options_.crash_report_dir.empty()
+                          ? absl::StrCat(directory_.path(), "/crashes")
+                          : options_.crash_report_dir;
+  options.max_reports = options_.max_crash_reports;
+  options.max_bytes = options_.max_crash_report_bytes;
+  options.worker = worker_path_;
+  options.worker_flags = options_.worker_flags;
+  crash_reporter_ = absl::make_unique<CrashReporter>(
+      std::move(options), &description_,
+      [this](absl::AnyInvocable<void()> work) { loop_.RunBlocking(std::move(work)); });
+  metrics_.SetCrashReports([this] { return crash_reporter_->GetStats(); });
+  return crash_reporter_->Start();
+}
+
+// Operators must be able to tell what holds a worker to its limits.
+void Frontend::TellMechanisms() {
+  const LimitMechanisms& mechanisms = spawner_->mechanisms();
+  const auto limited = [](int64_t limit, std::string mechanism) {
+    return limit > 0 ? std::move(mechanism) : std::string("none");
+  };
+  std::vector<std::pair<std::string, std::string>> limits = {
+      {"memory", limited(options_.worker_memory_limit_bytes, mechanisms.memory)},
+      {"processes", limited(options_.worker_process_limit, mechanisms.processes)},
+      {"file_size", limited(options_.worker_file_limit_bytes, "rlimit")},
+      {"cpu", limited(absl::ToInt64Nanoseconds(options_.step_cpu_limit), kWatchdog)},
+  };
+  std::string line = "limits on workers are enforced by:";
+  for (const auto& [limit, mechanism] : limits) {
+    absl::StrAppend(&line, " ", limit, "=", mechanism);
+  }
+  LogInfo(line);
+  metrics_.SetLimitMechanisms(std::move(limits));
+}
+
+void Frontend::ExpireSessions() {
+  const absl::Duration timeout = options_.session_idle_timeout;
+  const std::vector<int64_t> expired = table_.EndIdleSince(absl::Now() - timeout);
+  for (const int64_t id : expired) {
+    LogInfo("session ", id, " is ended: it had no call for ", absl::FormatDuration(timeout),
+            " (--session_idle_timeout)");
+  }
+  metrics_.SessionsExpired(static_cast<int>(expired.size()));
+  loop_.RunAfter(std::clamp(timeout / 10, kMinExpiryPeriod, kMaxExpiryPeriod),
+                 [this] { ExpireSessions(); });
 }
 
 absl::Status Frontend::Announce() {
@@ -221,6 +295,7 @@ SessionEnvironment Frontend::MakeEnvironment() {
   environment.workers = pool_.get();
   environment.step_timeout = options_.step_timeout;
   environment.step_retries = options_.step_retries;
+  environment.refuse_poisoned_steps = options_.refuse_poisoned_steps;
   environment.builtin_parameter = [this](absl::string_view key, absl::string_view value) {
     return CompilerService::BuiltinParameter(cache_.get(), key, value);
   };
@@ -231,13 +306,17 @@ SessionEnvironment Frontend::MakeEnvironment() {
   environment.on_recovery = [this](RecoveryOutcome outcome, absl::Duration took) {
     metrics_.Recovered(outcome, took);
   };
-  environment.on_failure = [this](int64_t session, const WorkerFailure& failure) {
+  environment.on_failure = [this](CrashEvent event) {
+    const WorkerFailure& failure = event.failure;
     metrics_.WorkerFailed(failure.cause());
-    LogWarning("session ", session, ": worker ", DescribeFailure(failure), "; during ",
-               failure.during().empty() ? "no call" : failure.during(), ", attempt ",
-               failure.attempts(), ", after ", failure.actions_applied(), " actions, peak RSS ",
-               failure.peak_rss_bytes(), " bytes");
+    LogWarning("session ", event.session, ": worker ", DescribeFailure(failure), "; during ",
+               failure.during().empty() ? "no call" : failure.during(), " ",
+               DescribeActivity(failure), ", attempt ", failure.attempts(), ", after ",
+               failure.actions_applied(), " actions, peak RSS ", failure.peak_rss_bytes(),
+               " bytes, CPU time ", failure.cpu_seconds(), " s");
+    crash_reporter_->Report(std::move(event));
   };
+  environment.on_refused = [this] { metrics_.StepRefused(); };
   environment.history_bytes = metrics_.history_bytes();
   return environment;
 }

@@ -56,9 +56,13 @@ void CallGate::CloseAndWait() {
 }
 
 struct GrpcWorkerClient::PendingCall final : CompletionTag {
-  PendingCall(CallGate* gate, Done done) : gate(gate), done(std::move(done)) {}
+  PendingCall(CallGate* gate, std::shared_ptr<CallCounter> counter, Done done)
+      : gate(gate), counter(std::move(counter)), done(std::move(done)) {
+    this->counter->Begun();
+  }
 
   void Proceed(bool /*ok*/) override {  // Always true for Finish().
+    counter->Ended();
     reply.answer = FromTrailers(context);
     // The session answered well, and gRPC made an error of it, as of a reply that is too large.
     if (!reply.status.ok() && reply.answer.has_value() && !reply.answer->is_error) {
@@ -71,6 +75,7 @@ struct GrpcWorkerClient::PendingCall final : CompletionTag {
   }
 
   CallGate* const gate;
+  const std::shared_ptr<CallCounter> counter;  // The client may be gone by then.
   Done done;
   grpc::ClientContext context;
   WorkerReply reply;
@@ -84,7 +89,7 @@ GrpcWorkerClient::GrpcWorkerClient(UniqueFd link, int max_message_bytes,
 void GrpcWorkerClient::Call(WorkerMethod method, const grpc::ByteBuffer& request,
                             absl::Time deadline, Done done) {
   if (!gate_->Enter()) return;
-  auto* call = new PendingCall(gate_, std::move(done));  // Deletes itself.
+  auto* call = new PendingCall(gate_, call_counter_, std::move(done));  // Deletes itself.
   if (deadline != absl::InfiniteFuture()) {
     call->context.set_deadline(absl::ToChronoTime(deadline));
   }

@@ -32,7 +32,29 @@ ABSL_FLAG(absl::Duration, worker_wait_timeout, absl::Seconds(60),
           "How long a call waits for a free worker, at most. More than 0.");
 ABSL_FLAG(absl::Duration, step_timeout, absl::Minutes(4),
           "Wall time of one call of a session, recovery and retries included. More than 0.");
+ABSL_FLAG(absl::Duration, step_cpu_limit, absl::ZeroDuration(),
+          "CPU time of one call of a session, with all processes that it starts; 0: no limit but "
+          "--step_timeout.");
 ABSL_FLAG(int, step_retries, 1, "How often a call is tried again whose worker failed. 0 to 10.");
+ABSL_FLAG(
+    bool, refuse_poisoned_steps, true,
+    "Whether a step that has killed its worker in each attempt is refused when it comes again "
+    "at the same place of its session. The session parameter service.refuse_poisoned_steps "
+    "(0 or 1) says otherwise for one session.");
+ABSL_FLAG(absl::Duration, session_idle_timeout, absl::Hours(24),
+          "A session without a call for so long is ended; 0: never.");
+ABSL_FLAG(int64_t, worker_memory_limit_bytes, 4LL << 30,
+          "Memory that a worker, with all processes that it starts, may use; 0: no limit. Else at "
+          "least 67108864.");
+ABSL_FLAG(int64_t, worker_file_limit_bytes, 4LL << 30,
+          "Size of any one file that a worker writes; 0: no limit.");
+ABSL_FLAG(
+    int64_t, worker_process_limit, 1024,
+    "Processes and threads that a worker may have, itself included; 0: no limit. Else at least "
+    "64.");
+ABSL_FLAG(bool, worker_cgroups, true,
+          "Whether limits on memory and processes are enforced by cgroups, where they can be made. "
+          "Else the service looks at the workers from time to time.");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(10),
           "On SIGTERM or SIGINT, how long open calls may go on. At least 0.");
 ABSL_FLAG(int64_t, benchmark_cache_bytes, 54525952,
@@ -48,6 +70,11 @@ ABSL_FLAG(int64_t, max_inflight_bytes, 1LL << 30,
 ABSL_FLAG(int64_t, max_record_bytes, 4LL << 30,
           "Benchmarks and histories of all sessions together; beyond it calls are refused. At "
           "least 1024.");
+ABSL_FLAG(std::string, crash_report_dir, "",
+          "Directory for crash reports, which hold programs. Default: crashes/ in --working_dir.");
+ABSL_FLAG(int, max_crash_reports, 100,
+          "Crash reports that are kept, one for each distinct failure; 0: none are written.");
+ABSL_FLAG(int64_t, max_crash_report_bytes, 256 << 20, "Size of all crash reports. At least 0.");
 ABSL_FLAG(bool, alsologtostderr, false,
           "Log to stderr as well as to logs/. Always on without --working_dir.");
 ABSL_FLAG(int, v, 0, "Verbosity of the log: more than 0 logs details, too.");
@@ -73,6 +100,13 @@ class Checker {
   }
   void Positive(absl::string_view flag, absl::Duration value) {
     Require(value > absl::ZeroDuration(), flag, absl::FormatDuration(value), "more than 0");
+  }
+  void NotNegative(absl::string_view flag, absl::Duration value) {
+    Require(value >= absl::ZeroDuration(), flag, absl::FormatDuration(value), "at least 0");
+  }
+  void ZeroOrAtLeast(absl::string_view flag, int64_t value, int64_t low) {
+    Require(value == 0 || value >= low, flag, absl::StrCat(value),
+            absl::StrCat("0, for no limit, or at least ", low));
   }
   const absl::Status& status() const { return status_; }
 
@@ -100,13 +134,19 @@ absl::Status Check(const Options& options) {
   check.Positive("worker_start_timeout", options.worker_start_timeout);
   check.Positive("worker_wait_timeout", options.worker_wait_timeout);
   check.Positive("step_timeout", options.step_timeout);
+  check.NotNegative("step_cpu_limit", options.step_cpu_limit);
   check.InRange("step_retries", options.step_retries, 0, 10);
-  check.Require(options.drain_timeout >= absl::ZeroDuration(), "drain_timeout",
-                absl::FormatDuration(options.drain_timeout), "at least 0");
+  check.NotNegative("session_idle_timeout", options.session_idle_timeout);
+  check.ZeroOrAtLeast("worker_memory_limit_bytes", options.worker_memory_limit_bytes, 64 << 20);
+  check.ZeroOrAtLeast("worker_file_limit_bytes", options.worker_file_limit_bytes, 4096);
+  check.ZeroOrAtLeast("worker_process_limit", options.worker_process_limit, 64);
+  check.NotNegative("drain_timeout", options.drain_timeout);
   check.InRange<int64_t>("benchmark_cache_bytes", options.benchmark_cache_bytes, 0, INT64_MAX);
   check.InRange<int64_t>("max_message_bytes", options.max_message_bytes, 1024, INT_MAX);
   check.InRange<int64_t>("max_inflight_bytes", options.max_inflight_bytes, 1024, INT64_MAX);
   check.InRange<int64_t>("max_record_bytes", options.max_record_bytes, 1024, INT64_MAX);
+  check.InRange("max_crash_reports", options.max_crash_reports, 0, 1'000'000);
+  check.InRange<int64_t>("max_crash_report_bytes", options.max_crash_report_bytes, 0, INT64_MAX);
   for (const std::string& root : options.benchmark_roots) {
     check.Require(absl::StartsWith(root, "/"), "benchmark_roots", root, "absolute paths");
   }
@@ -140,7 +180,14 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, const std::string& u
   options.worker_start_timeout = absl::GetFlag(FLAGS_worker_start_timeout);
   options.worker_wait_timeout = absl::GetFlag(FLAGS_worker_wait_timeout);
   options.step_timeout = absl::GetFlag(FLAGS_step_timeout);
+  options.step_cpu_limit = absl::GetFlag(FLAGS_step_cpu_limit);
   options.step_retries = absl::GetFlag(FLAGS_step_retries);
+  options.refuse_poisoned_steps = absl::GetFlag(FLAGS_refuse_poisoned_steps);
+  options.session_idle_timeout = absl::GetFlag(FLAGS_session_idle_timeout);
+  options.worker_memory_limit_bytes = absl::GetFlag(FLAGS_worker_memory_limit_bytes);
+  options.worker_file_limit_bytes = absl::GetFlag(FLAGS_worker_file_limit_bytes);
+  options.worker_process_limit = absl::GetFlag(FLAGS_worker_process_limit);
+  options.worker_cgroups = absl::GetFlag(FLAGS_worker_cgroups);
   options.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
   options.benchmark_cache_bytes = absl::GetFlag(FLAGS_benchmark_cache_bytes);
   options.benchmark_roots = absl::GetFlag(FLAGS_benchmark_roots);
@@ -148,6 +195,9 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, const std::string& u
   options.max_message_bytes = absl::GetFlag(FLAGS_max_message_bytes);
   options.max_inflight_bytes = absl::GetFlag(FLAGS_max_inflight_bytes);
   options.max_record_bytes = absl::GetFlag(FLAGS_max_record_bytes);
+  options.crash_report_dir = absl::GetFlag(FLAGS_crash_report_dir);
+  options.max_crash_reports = absl::GetFlag(FLAGS_max_crash_reports);
+  options.max_crash_report_bytes = absl::GetFlag(FLAGS_max_crash_report_bytes);
   options.log_to_stderr = absl::GetFlag(FLAGS_alsologtostderr) || options.working_dir.empty();
   options.log_level = absl::GetFlag(FLAGS_v) > 0 ? LogLevel::kDebug : LogLevel::kInfo;
   const absl::Status status = Check(options);

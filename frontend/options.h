@@ -24,7 +24,14 @@ struct Options {
   absl::Duration worker_start_timeout;
   absl::Duration worker_wait_timeout;
   absl::Duration step_timeout;
+  absl::Duration step_cpu_limit;
   int step_retries = 0;
+  bool refuse_poisoned_steps = true;
+  absl::Duration session_idle_timeout;
+  int64_t worker_memory_limit_bytes = 0;
+  int64_t worker_file_limit_bytes = 0;
+  int64_t worker_process_limit = 0;
+  bool worker_cgroups = true;
   absl::Duration drain_timeout;
   int64_t benchmark_cache_bytes = 0;
   std::vector<std::string> benchmark_roots;
@@ -32,6 +39,9 @@ struct Options {
   int64_t max_message_bytes = 0;
   int64_t max_inflight_bytes = 0;
   int64_t max_record_bytes = 0;
+  std::string crash_report_dir;
+  int max_crash_reports = 0;
+  int64_t max_crash_report_bytes = 0;
   bool log_to_stderr = false;
   LogLevel log_level = LogLevel::kInfo;
 };

@@ -10,6 +10,8 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
 #include "common/unique_fd.h"
 
 namespace holdfast {
@@ -18,6 +20,38 @@ namespace holdfast {
 // unlike a pid.
 using ProcessId = uint64_t;
 
+// What a process and all that it starts may use; 0: as much as there is. Limits that are enforced
+// by whoever measures (see LimitMechanisms) are not the spawner's business.
+struct ProcessLimits {
+  int64_t memory_bytes = 0;
+  int64_t file_bytes = 0;  // The size of any one file.
+  int64_t processes = 0;   // Processes and threads.
+};
+
+// A mechanism: nobody but the one who calls Measure().
+inline constexpr char kWatchdog[] = "watchdog";
+
+// How a spawner holds processes to their limits, as names for people and metric labels.
+struct LimitMechanisms {
+  // "cgroup_v1", "cgroup_v2": the kernel does, for all that a worker starts. "watchdog": nobody but
+  // the one who calls Measure(); a resource limit on private memory bounds the damage meanwhile.
+  std::string memory = kWatchdog;
+  // "cgroup_v1", "cgroup_v2" or "watchdog".
+  std::string processes = kWatchdog;
+};
+
+// What a process uses now.
+struct ProcessUsage {
+  // Resident. What processes share counts once, but only where it decides about the limit.
+  int64_t memory_bytes = 0;
+  double cpu_seconds = 0;  // User and system, since it started.
+  int64_t processes = 0;   // Processes and threads. 0: not counted.
+  // The kernel has killed one of them for `memory_bytes`, or refused to start more than
+  // `processes`.
+  bool memory_limit_hit = false;
+  bool process_limit_hit = false;
+};
+
 struct ProcessRequest {
   // argv[0] and the arguments. What is executed is `binary`.
   std::vector<std::string> arguments;
@@ -25,6 +59,7 @@ struct ProcessRequest {
   std::string working_directory;         // Must exist.
   int binary = -1;                       // Borrowed: an open fd of the executable.
   UniqueFd link;                         // Becomes fd 3 of the process.
+  ProcessLimits limits = {};
 };
 
 // How a process ended, as the kernel told it.
@@ -37,6 +72,9 @@ struct ProcessExit {
   int signal = 0;
   int64_t peak_rss_bytes = 0;
   double cpu_seconds = 0;  // User and system.
+  // As in ProcessUsage: proof that a limit was met.
+  bool memory_limit_hit = false;
+  bool process_limit_hit = false;
 };
 
 // Used from the supervision thread only. Callbacks run there too, never from within a call.
@@ -64,6 +102,12 @@ class ProcessSpawner {
   // Whether the process has ended already, although on_exit may not have told yet. A momentary
   // answer, and cheap: to be asked before a process that idled is relied on.
   virtual bool HasEnded(ProcessId process) = 0;
+
+  // What these processes use, in their order; nullopt for one that has not started, or has ended.
+  // `whole_groups`: with all that they have started (a look at each process of the machine, some
+  // milliseconds); else only themselves (some microseconds each).
+  virtual std::vector<absl::optional<ProcessUsage>> Measure(absl::Span<const ProcessId> processes,
+                                                            bool whole_groups) = 0;
 };
 
 }  // namespace holdfast

@@ -1,4 +1,4 @@
-// Session: turns. What happens on the worker is in session_worker.cc.
+// Session: turns. What happens on the worker is in session_worker.cc and session_failure.cc.
 #include "frontend/session.h"
 
 #include <algorithm>
@@ -15,7 +15,8 @@ Session::Session(int64_t id, SessionOrigin origin, const SessionEnvironment* env
     : id_(id),
       origin_(std::move(origin)),
       environment_(environment),
-      history_(environment->history_bytes) {
+      history_(environment->history_bytes),
+      refuse_poisoned_(environment->refuse_poisoned_steps) {
   environment_->on_transition(absl::nullopt, state_);
 }
 
@@ -40,6 +41,7 @@ Session::Ticket Session::Start(const google::protobuf::RepeatedField<int32_t>& o
   operation->kind = Kind::kStart;
   operation->client_deadline = client_deadline;
   operation->request = WorkerStartRequest(origin_, observation_space);
+  operation->start_observations = observation_space;
   operation->done = std::move(done);
   return Submit(std::move(operation));
 }
@@ -110,6 +112,7 @@ void Session::BeginTurn() {
     ForkNow();
     return;
   }
+  if (RefuseIfPoisoned()) return;
   current_->turn_start = absl::Now();
   current_->budget =
       CallBudget(current_->turn_start, environment_->step_timeout, current_->client_deadline);
@@ -124,8 +127,19 @@ void Session::BeginTurn() {
   }
 }
 
+bool Session::RefuseIfPoisoned() {
+  if (current_->kind != Kind::kStep || poisoned_.empty() || !refuse_poisoned_) return false;
+  const absl::optional<grpc::Status> answer =
+      poisoned_.Find(history_.entry_count(), current_->request);
+  if (!answer.has_value()) return false;
+  environment_->on_refused();
+  FinishCurrent(*answer);
+  return true;
+}
+
 void Session::FinishCurrent(const grpc::Status& status, const grpc::ByteBuffer& reply) {
   const std::unique_ptr<Operation> finished = std::move(current_);
+  last_used_ = absl::Now();
   if (!status.ok()) RollBack(finished.get());
   finished->done(status, reply);
   // A session that could not be started never was.
@@ -151,11 +165,14 @@ void Session::RollBack(Operation* failed) {
 
 void Session::ForkNow() {
   const std::unique_ptr<Operation> fork = std::move(current_);
+  last_used_ = absl::Now();
   std::shared_ptr<Session> child(new Session(ForkTag(), fork->fork_id, this));
   {
     absl::MutexLock lock(&child->mutex_);  // Nobody else has it yet; for the analysis only.
     child->history_ = history_.Fork();
     child->checkmark_ = checkmark_;
+    child->poisoned_ = poisoned_;
+    child->refuse_poisoned_ = refuse_poisoned_;
   }
   fork->fork_done(grpc::Status::OK, std::move(child));
 }
@@ -188,6 +205,17 @@ void Session::Abandon(Ticket ticket, const grpc::Status& reason) {
 
 void Session::End() {
   absl::MutexLock lock(&mutex_);
+  EndLocked();
+}
+
+bool Session::EndIfIdleSince(absl::Time when) {
+  absl::MutexLock lock(&mutex_);
+  if (current_ != nullptr || !queue_.empty() || last_used_ > when) return false;
+  EndLocked();
+  return true;
+}
+
+void Session::EndLocked() {
   if (state_ == SessionState::kEnded) return;
   EndRecovery(RecoveryOutcome::kAbandoned);
   if (current_ == nullptr) {

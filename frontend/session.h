@@ -14,10 +14,13 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "frontend/crash_reports/crash_event.h"
 #include "frontend/failure_status.h"
 #include "frontend/history.h"
+#include "frontend/poisoned_steps.h"
 #include "frontend/replay.h"
 #include "frontend/session_state.h"
 #include "frontend/step_request.h"
@@ -39,6 +42,7 @@ struct SessionEnvironment {
   WorkerSource* workers = nullptr;
   absl::Duration step_timeout = absl::Minutes(4);
   int step_retries = 1;
+  bool refuse_poisoned_steps = true;  // Unless a session is told otherwise.
   // Answers parameters that the session does not know; nullopt: unknown here, too.
   std::function<absl::optional<absl::StatusOr<std::string>>(absl::string_view key,
                                                             absl::string_view value)>
@@ -49,7 +53,9 @@ struct SessionEnvironment {
       on_transition;
   std::function<void(RecoveryOutcome, absl::Duration)> on_recovery;
   // A worker failed in the service of a session, or between its calls.
-  std::function<void(int64_t session, const WorkerFailure&)> on_failure;
+  std::function<void(CrashEvent)> on_failure;
+  // A step was refused that had killed workers before.
+  std::function<void()> on_refused;
   // Counts the bytes of all histories.
   History::ByteCount* history_bytes = nullptr;
 };
@@ -85,6 +91,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void Abandon(Ticket ticket, const grpc::Status& reason);
   // Ends the session and all its calls, at once. Idempotent.
   void End();
+  // Ends it if it has had no call since `when`, and has none now. True if it has ended.
+  bool EndIfIdleSince(absl::Time when);
 
  private:
   enum class Kind { kStart, kStep, kParameters, kFork };
@@ -93,8 +101,9 @@ class Session : public std::enable_shared_from_this<Session> {
     Ticket ticket = 0;
     absl::Time client_deadline;
     Done done;
-    grpc::ByteBuffer request;  // kStart, kStep.
-    StepRequestView step;      // kStep.
+    grpc::ByteBuffer request;                                     // kStart, kStep.
+    google::protobuf::RepeatedField<int32_t> start_observations;  // kStart.
+    StepRequestView step;                                         // kStep.
     compiler_gym::SendSessionParameterRequest parameters;
     compiler_gym::SendSessionParameterReply parameter_replies;  // Those handled so far.
     int64_t fork_id = 0;
@@ -117,6 +126,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void BeginTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishCurrent(const grpc::Status& status, const grpc::ByteBuffer& reply = {})
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Answers a step that is known to kill workers. False: it is not known, or shall be tried.
+  bool RefuseIfPoisoned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RollBack(Operation* failed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForkNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Transition(SessionState to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -137,12 +149,23 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnStepped(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnParameterHandled(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RecordParameter(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The answer to a parameter that the worker does not know.
+  absl::StatusOr<std::string> HandleOwnParameter(const compiler_gym::SessionParameter& parameter)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Losing it.
   void OnWorkerExit(uint64_t loan, const WorkerFailure& failure);
   void DiscardWorker(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnWorkerGone(WorkerFailure failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnCallFailed(const WorkerFailure& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnStartFailed(Verdict verdict, const WorkerFailure& failure)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellFailure(const WorkerFailure& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends a call for good, and remembers a step that would fail so again.
+  void FinishFailed(grpc::StatusCode code, const std::string& message, const WorkerFailure& failure)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // "Step [-gvn (61), -licm (72)]".
+  std::string DescribeCurrent() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // After an attempt that failed, without another that tells more.
   void FinishUnconfirmed(const std::string& what, absl::string_view why_no_retry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -157,6 +180,9 @@ class Session : public std::enable_shared_from_this<Session> {
   SessionState state_ ABSL_GUARDED_BY(mutex_) = SessionState::kParked;
   History history_ ABSL_GUARDED_BY(mutex_);
   Checkmark checkmark_ ABSL_GUARDED_BY(mutex_);
+  PoisonedSteps poisoned_ ABSL_GUARDED_BY(mutex_);
+  bool refuse_poisoned_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_used_ ABSL_GUARDED_BY(mutex_) = absl::Now();  // The end of its last turn.
   std::deque<std::unique_ptr<Operation>> queue_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Operation> current_ ABSL_GUARDED_BY(mutex_);
   Ticket last_ticket_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -166,7 +192,7 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t loan_ ABSL_GUARDED_BY(mutex_) = 0;  // The epoch in which the lease was asked for.
   std::string worker_id_field_ ABSL_GUARDED_BY(mutex_);  // Appended to each Step: the worker's id.
   bool is_replaying_ ABSL_GUARDED_BY(mutex_) = false;
-  int replay_failures_ ABSL_GUARDED_BY(mutex_) = 0;  // In a row.
+  ReplayFailures replay_failures_ ABSL_GUARDED_BY(mutex_);
   bool is_recovery_due_ ABSL_GUARDED_BY(mutex_) = false;
   absl::optional<absl::Time> recovery_start_ ABSL_GUARDED_BY(mutex_);
   std::string lost_why_ ABSL_GUARDED_BY(mutex_);

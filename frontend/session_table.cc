@@ -36,6 +36,23 @@ void SessionTable::EndAll() {
   for (auto& session : sessions) session.second->End();
 }
 
+std::vector<int64_t> SessionTable::EndIdleSince(absl::Time when) {
+  std::vector<std::shared_ptr<Session>> sessions;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [id, session] : sessions_) sessions.push_back(session);
+  }
+  std::vector<int64_t> ended;
+  for (const auto& session : sessions) {
+    // A call that comes in between finds that it has ended.
+    if (!session->EndIfIdleSince(when)) continue;
+    int remaining = 0;
+    Remove(session->id(), &remaining);
+    ended.push_back(session->id());
+  }
+  return ended;
+}
+
 int SessionTable::size() const {
   absl::MutexLock lock(&mutex_);
   return static_cast<int>(sessions_.size());

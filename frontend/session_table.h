@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "frontend/session.h"
 
 namespace holdfast {
@@ -22,6 +24,8 @@ class SessionTable {
   std::shared_ptr<Session> Remove(int64_t id, int* remaining);
   // Ends all sessions and forgets them.
   void EndAll();
+  // Ends and forgets those that have had no call since `when`; returns their ids.
+  std::vector<int64_t> EndIdleSince(absl::Time when);
   int size() const;
 
  private:

@@ -1,4 +1,5 @@
-// Session: getting onto a worker, calling it, losing it. Turns are in session.cc.
+// Session: getting onto a worker, and calling it. Turns are in session.cc, failures of the worker
+// in session_failure.cc.
 #include <algorithm>
 #include <utility>
 
@@ -7,16 +8,11 @@
 #include "common/byte_buffer.h"
 #include "common/status.h"
 #include "frontend/session.h"
+#include "frontend/worker_limits.h"
 #include "proto/worker_control.pb.h"
 
 namespace holdfast {
 namespace {
-
-// How long a worker whose link failed may take to end by itself: its exit tells more than our kill.
-constexpr absl::Duration kExitGrace = absl::Milliseconds(200);
-// A failure in a replay of what once went well may be chance: whoever kills one worker may kill
-// many. Three in a row are not.
-constexpr int kMaxReplayFailures = 3;
 
 bool IsLinkFailure(const WorkerReply& reply) {
   return !reply.status.ok() && !reply.answer.has_value();
@@ -79,7 +75,7 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
   switch (result.outcome) {
     case ReplayResult::kRestored:
       is_replaying_ = false;
-      replay_failures_ = 0;
+      replay_failures_ = ReplayFailures();
       worker_id_field_ = EncodeSessionIdField(result.worker_session_id);
       EndRecovery(RecoveryOutcome::kRestored);
       Transition(SessionState::kResident);
@@ -91,7 +87,7 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
     case ReplayResult::kDiverged:
       PreemptWorker();
       // It may have been the machine, out of space or processes for a moment.
-      if (++replay_failures_ < kMaxReplayFailures) {
+      if (!replay_failures_.Add(WorkerFailure())) {
         Materialise();
       } else {
         Lose(result.status.error_message());
@@ -116,8 +112,21 @@ void Session::OnReplayFailed(const WorkerFailure& failure) {
         failure));
     return;
   }
-  if (++replay_failures_ < kMaxReplayFailures) {
+  if (!replay_failures_.Add(failure)) {
     Materialise();
+    return;
+  }
+  if (IsResourceLimit(failure.cause())) {
+    // The record is right; what is too little for it may be enough later.
+    replay_failures_ = ReplayFailures();
+    EndRecovery(RecoveryOutcome::kAbandoned);
+    Transition(SessionState::kParked);
+    FinishCurrent(MakeFailureStatus(
+        grpc::StatusCode::RESOURCE_EXHAUSTED,
+        absl::StrCat("session ", id_, " (", history_.action_count(),
+                     " actions) cannot be restored: the worker ", DescribeFailure(failure),
+                     "; the session is as before this call"),
+        failure));
     return;
   }
   Lose(absl::StrCat("the worker ", DescribeFailure(failure)));
@@ -141,6 +150,13 @@ void Session::EndRecovery(RecoveryOutcome outcome) {
 // Calling it.
 
 void Session::CallWorker() {
+  if (current_->kind == Kind::kParameters &&
+      current_->parameter_replies.reply_size() == current_->parameters.parameter_size()) {
+    // All are handled, and recorded: too late or not, that is the answer.
+    if (state_ == SessionState::kBusy) Transition(SessionState::kResident);
+    FinishCurrent(grpc::Status::OK, Serialize(current_->parameter_replies));
+    return;
+  }
   if (absl::Now() >= current_->budget) {
     if (state_ == SessionState::kBusy) Transition(SessionState::kResident);  // Between parameters.
     // The worker would be killed for a call that it has no time to begin.
@@ -168,11 +184,6 @@ void Session::CallWorker() {
       return;
     case Kind::kParameters: {
       const int next = current_->parameter_replies.reply_size();
-      if (next == current_->parameters.parameter_size()) {
-        Transition(SessionState::kResident);
-        FinishCurrent(grpc::Status::OK, Serialize(current_->parameter_replies));
-        return;
-      }
       HandleParameterRequest request;
       *request.mutable_parameter() = current_->parameters.parameter(next);
       lease_.client->Call(WorkerMethod::kHandleParameter, Serialize(request), current_->budget,
@@ -287,141 +298,26 @@ absl::Status Session::RecordParameter(const WorkerReply& reply) {
     current_->parameter_replies.add_reply(handled.reply());
     return absl::OkStatus();
   }
-  absl::optional<absl::StatusOr<std::string>> builtin =
-      environment_->builtin_parameter(parameter.key(), parameter.value());
-  if (!builtin.has_value()) {
-    return absl::InvalidArgumentError(absl::StrCat("Unknown parameter: ", parameter.key()));
-  }
-  if (!builtin->ok()) return builtin->status();
-  current_->parameter_replies.add_reply(**std::move(builtin));
+  absl::StatusOr<std::string> own = HandleOwnParameter(parameter);
+  if (!own.ok()) return own.status();
+  current_->parameter_replies.add_reply(*std::move(own));
   return absl::OkStatus();
 }
 
-// Losing it.
-
-void Session::OnWorkerExit(uint64_t loan, const WorkerFailure& failure) {
-  absl::MutexLock lock(&mutex_);
-  if (!lease_ || loan != loan_) return;
-  ReleaseWorker();
-  if (current_ != nullptr) {
-    ++epoch_;  // The call or the replay, whose own failure may still be on its way.
-    OnWorkerGone(failure);
-    return;
+absl::StatusOr<std::string> Session::HandleOwnParameter(
+    const compiler_gym::SessionParameter& parameter) {
+  if (parameter.key() == kRefusePoisonedSteps) {
+    if (parameter.value() != "0" && parameter.value() != "1") {
+      return absl::InvalidArgumentError(
+          absl::StrCat(kRefusePoisonedSteps, " is \"", parameter.value(), "\", must be 0 or 1"));
+    }
+    refuse_poisoned_ = parameter.value() == "1";
+    return parameter.value();
   }
-  environment_->on_failure(id_, failure);
-  is_recovery_due_ = true;
-  Transition(SessionState::kParked);
-}
-
-void Session::DiscardWorker(const grpc::Status& status) {
-  const bool is_late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
-  const uint64_t epoch = ++epoch_;
-  environment_->workers->Discard(std::exchange(lease_, Lease()),
-                                 is_late ? WorkerFailure::TIME_LIMIT : WorkerFailure::LINK,
-                                 is_late ? absl::ZeroDuration() : kExitGrace,
-                                 [self = shared_from_this(), epoch](const WorkerFailure& failure) {
-                                   absl::MutexLock lock(&self->mutex_);
-                                   if (epoch == self->epoch_) self->OnWorkerGone(failure);
-                                 });
-}
-
-void Session::OnWorkerGone(WorkerFailure failure) {
-  static constexpr const char* kDuring[] = {"StartSession", "Step", "SendSessionParameter",
-                                            "ForkSession"};
-  ++current_->attempts;
-  is_recovery_due_ = current_->kind != Kind::kStart;
-  failure.set_during(is_replaying_ ? "recovery" : kDuring[static_cast<int>(current_->kind)]);
-  failure.set_actions_applied(history_.action_count());
-  failure.set_attempts(current_->attempts);
-  failure.set_session_restored(current_->kind != Kind::kStart);
-  environment_->on_failure(id_, failure);
-  if (std::exchange(is_replaying_, false)) {
-    --current_->attempts;  // The call itself was not tried.
-    OnReplayFailed(failure);
-  } else {
-    if (current_->attempts == 1) current_->first_failure = failure;
-    OnCallFailed(failure);
-  }
-  RunTurns();
-}
-
-void Session::OnCallFailed(const WorkerFailure& failure) {
-  const Verdict verdict = JudgeFailure(failure.cause(), current_->attempts,
-                                       environment_->step_retries, current_->budget - absl::Now());
-  if (verdict == Verdict::kRetry) {
-    Materialise();
-    return;
-  }
-  Transition(SessionState::kParked);
-  const std::string why = DescribeFailure(failure);
-  if (current_->kind == Kind::kStart) {
-    // A caller in a hurry says nothing about its benchmark.
-    const bool is_callers_deadline =
-        verdict == Verdict::kTimeLimit &&
-        current_->budget < current_->turn_start + environment_->step_timeout;
-    FinishCurrent(MakeFailureStatus(
-        is_callers_deadline ? grpc::StatusCode::DEADLINE_EXCEEDED
-                            : grpc::StatusCode::INVALID_ARGUMENT,
-        absl::StrCat("benchmark ", origin_.benchmark->uri(), " cannot be used: in ",
-                     current_->attempts, " of ", current_->attempts,
-                     " attempts to initialise it the worker ", why),
-        failure));
-    return;
-  }
-  const std::string what =
-      current_->kind == Kind::kStep
-          ? absl::StrCat("Step [",
-                         environment_->describe_actions(origin_.action_space, current_->step), "]")
-          : absl::StrCat(
-                "SendSessionParameter [",
-                current_->parameters.parameter(current_->parameter_replies.reply_size()).key(),
-                "]");
-  switch (verdict) {
-    case Verdict::kTimeLimit:
-      FinishCurrent(MakeFailureStatus(
-          grpc::StatusCode::DEADLINE_EXCEEDED,
-          absl::StrCat(what, " did not end within ",
-                       absl::FormatDuration(current_->budget - current_->turn_start),
-                       " (--step_timeout, or the caller's deadline); session ", id_,
-                       " is as before it"),
-          failure));
-      return;
-    case Verdict::kUnconfirmed:
-      FinishUnconfirmed(absl::StrCat(what, ": "), current_->attempts == 1
-                                                      ? "there was no retry"
-                                                      : "no time was left for the retry");
-      return;
-    default:
-      FinishCurrent(MakeFailureStatus(
-          grpc::StatusCode::ABORTED,
-          absl::StrCat(what, " failed in ", current_->attempts, " of ", current_->attempts,
-                       " attempts: the worker ", why, "; session ", id_, " is as before it"),
-          failure));
-      return;
-  }
-}
-
-void Session::FinishUnconfirmed(const std::string& what, absl::string_view why_no_retry) {
-  WorkerFailure failure = current_->first_failure;
-  failure.set_attempts(current_->attempts);
-  FinishCurrent(MakeFailureStatus(
-      grpc::StatusCode::ABORTED,
-      absl::StrCat(what, "unconfirmed: the worker ", DescribeFailure(failure), ", and ",
-                   why_no_retry,
-                   failure.session_restored() ? "; the session is as before this call" : ""),
-      failure));
-}
-
-void Session::PreemptWorker() {
-  ++epoch_;
-  is_replaying_ = false;
-  if (!lease_) return;
-  environment_->workers->Discard(std::exchange(lease_, Lease()), WorkerFailure::PREEMPTED,
-                                 absl::ZeroDuration(), [](const WorkerFailure&) {});
-}
-
-void Session::ReleaseWorker() {
-  if (lease_) environment_->workers->Release(std::exchange(lease_, Lease()));
+  absl::optional<absl::StatusOr<std::string>> builtin =
+      environment_->builtin_parameter(parameter.key(), parameter.value());
+  if (builtin.has_value()) return *std::move(builtin);
+  return absl::InvalidArgumentError(absl::StrCat("Unknown parameter: ", parameter.key()));
 }
 
 }  // namespace holdfast

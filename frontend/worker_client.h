@@ -5,6 +5,10 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/status.h>
 
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
@@ -29,6 +33,19 @@ struct WorkerReply {
   absl::optional<WorkerAnswer> answer;
 };
 
+// Tells whether the same call is still under way as when one last looked, without a clock on the
+// way of a call: odd during calls, and never twice the same. Thread-safe.
+class CallCounter {
+ public:
+  void Begun() { ++count_; }
+  void Ended() { ++count_; }
+  uint64_t Get() const { return count_.load(std::memory_order_relaxed); }
+  static bool IsUnderWay(uint64_t count) { return count % 2 != 0; }
+
+ private:
+  std::atomic<uint64_t> count_{0};
+};
+
 // Thread-safe.
 class WorkerClient {
  public:
@@ -41,6 +58,12 @@ class WorkerClient {
   // At the very end of the service, with all clients answered, a call may be dropped instead.
   virtual void Call(WorkerMethod method, const grpc::ByteBuffer& request, absl::Time deadline,
                     Done done) = 0;
+
+  // Counts the calls, of which there is one at a time while the worker is on loan.
+  const CallCounter& call_counter() const { return *call_counter_; }
+
+ protected:
+  const std::shared_ptr<CallCounter> call_counter_ = std::make_shared<CallCounter>();
 };
 
 }  // namespace holdfast

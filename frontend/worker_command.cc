@@ -45,6 +45,10 @@ WorkerCommand MakeWorkerCommand(const Options& options, const std::string& progr
   WorkerCommand command;
   command.binary = binary;
   command.scratch_root = scratch_root;
+  command.limits.process.memory_bytes = options.worker_memory_limit_bytes;
+  command.limits.process.file_bytes = options.worker_file_limit_bytes;
+  command.limits.process.processes = options.worker_process_limit;
+  command.limits.call_cpu = options.step_cpu_limit;
   command.arguments = {options.worker.empty() ? program : options.worker, kWorkerRoleArgument};
   if (options.allow_benchmark_commands) {
     command.arguments.emplace_back("--worker_allow_benchmark_commands");

@@ -23,6 +23,8 @@ WorkerPool::WorkerPool(const Options& options, WorkerCommand command,
       command_(std::move(command)),
       dependencies_(dependencies),
       observer_(std::move(observer)),
+      watchdog_(command_.limits, options.is_memory_watched, dependencies.clock,
+                dependencies.spawner),
       start_failures_(options.restart),
       self_(std::make_shared<WorkerPool*>(this)) {}
 
@@ -176,6 +178,8 @@ void WorkerPool::ServeWaiters() {
     waiters_.pop_front();
     dependencies_.clock->Cancel(waiter.timer);
     slot->Lease();
+    watchdog_.Watch(slot->id(), slot->process(), slot->client(),
+                    [slot](const WorkerFailure& excess) { slot->Kill(excess); });
     start_failures_.Succeeded();
     loans_[slot->id()].on_exit = std::move(waiter.on_exit);
     Lease lease;
@@ -237,8 +241,8 @@ void WorkerPool::StartOne() {
   WorkerSlot::Events events;
   events.on_ready = [this](WorkerSlot* slot, const DescribeReply& reply) { OnReady(slot, reply); };
   events.on_dead = [this](WorkerSlot* slot, WorkerState last) { OnDead(slot, last); };
-  events.on_transition = [this](WorkerSlot*, WorkerState from, WorkerState to) {
-    OnTransition(from, to);
+  events.on_transition = [this](WorkerSlot* slot, WorkerState from, WorkerState to) {
+    OnTransition(slot, from, to);
   };
   events.on_output = [this](const WorkerSlot* slot, bool is_stderr, absl::string_view bytes) {
     observer_.on_output(slot->id(), is_stderr, bytes);
@@ -252,7 +256,8 @@ void WorkerPool::StartOne() {
   started->Start(command_, options_.start_timeout);
 }
 
-void WorkerPool::OnTransition(WorkerState from, WorkerState to) {
+void WorkerPool::OnTransition(const WorkerSlot* slot, WorkerState from, WorkerState to) {
+  if (from == WorkerState::kLeased) watchdog_.Unwatch(slot->id());
   --counts_[static_cast<int>(from)];
   ++counts_[static_cast<int>(to)];
   observer_.on_transition(from, to);
@@ -280,6 +285,7 @@ void WorkerPool::OnDead(WorkerSlot* slot, WorkerState last_state) {
   const WorkerFailure& failure = slot->failure();
   const bool is_failure =
       failure.cause() != WorkerFailure::SHUTDOWN &&
+      failure.cause() != WorkerFailure::SPAWNER_LOST &&
       (last_state == WorkerState::kStarting || last_state == WorkerState::kIdle);
   idle_.erase(std::remove(idle_.begin(), idle_.end(), id), idle_.end());
   if (is_failure) {

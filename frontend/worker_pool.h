@@ -17,6 +17,7 @@
 #include "frontend/restart_policy.h"
 #include "frontend/worker_slot.h"
 #include "frontend/worker_source.h"
+#include "frontend/worker_watchdog.h"
 
 namespace holdfast {
 
@@ -32,6 +33,8 @@ class WorkerPool : public WorkerSource {
     // The longest that Acquire() waits, whatever the caller's own limit.
     absl::Duration wait_timeout = absl::Seconds(60);
     RestartPolicyOptions restart;
+    // Nobody but the pool enforces the memory limit of WorkerCommand.
+    bool is_memory_watched = true;
   };
   // Told on the supervision thread. All are optional to fill with something useful, but must be
   // set.
@@ -100,7 +103,7 @@ class WorkerPool : public WorkerSource {
 
   void OnReady(WorkerSlot* slot, const DescribeReply& description);
   void OnDead(WorkerSlot* slot, WorkerState last_state);
-  void OnTransition(WorkerState from, WorkerState to);
+  void OnTransition(const WorkerSlot* slot, WorkerState from, WorkerState to);
   void EndLoan(uint64_t worker, const WorkerFailure& failure);
   void CheckInvariants() const;
 
@@ -108,6 +111,7 @@ class WorkerPool : public WorkerSource {
   const WorkerCommand command_;
   const WorkerSlot::Dependencies dependencies_;
   const Observer observer_;
+  WorkerWatchdog watchdog_;
   bool is_running_ = false;
   bool is_ready_ = false;
   bool is_described_ = false;  // By the first worker that was ready.

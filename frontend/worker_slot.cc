@@ -13,6 +13,7 @@
 #include "common/byte_buffer.h"
 #include "common/invariant.h"
 #include "common/roles.h"
+#include "common/worker_progress.h"
 #include "frontend/restart_policy.h"
 
 namespace holdfast {
@@ -70,9 +71,10 @@ void WorkerSlot::Start(const WorkerCommand& command, absl::Duration timeout) {
       if (*self != nullptr) (*self)->Exited(exit);
     });
   };
-  scratch_directory_ = absl::StrCat(command.scratch_root, "/worker-", id_);
-  if (mkdir(scratch_directory_.c_str(), 0700) != 0) {
-    fail_later(absl::StrCat("cannot make ", scratch_directory_, ": ", std::strerror(errno)));
+  directory_ = absl::StrCat(command.scratch_root, "/worker-", id_);
+  const std::string scratch = directory_ + "/scratch";
+  if (mkdir(directory_.c_str(), 0700) != 0 || mkdir(scratch.c_str(), 0700) != 0) {
+    fail_later(absl::StrCat("cannot make ", scratch, ": ", std::strerror(errno)));
     return;
   }
   absl::StatusOr<FdPair> link = MakeSocketPair(SOCK_STREAM);
@@ -82,13 +84,16 @@ void WorkerSlot::Start(const WorkerCommand& command, absl::Duration timeout) {
   }
   ProcessRequest request;
   request.arguments = command.arguments;
-  request.arguments.push_back(absl::StrCat("--worker_scratch_directory=", scratch_directory_));
+  request.arguments.push_back(absl::StrCat("--worker_scratch_directory=", scratch));
+  request.arguments.push_back(absl::StrCat("--worker_progress_file=", ProgressFile()));
   request.environment = command.environment;
-  request.environment.push_back(absl::StrCat("TMPDIR=", scratch_directory_));
-  request.environment.push_back(absl::StrCat("HOME=", scratch_directory_));
-  request.working_directory = scratch_directory_;
+  request.environment.push_back(absl::StrCat("TMPDIR=", scratch));
+  request.environment.push_back(absl::StrCat("HOME=", scratch));
+  request.working_directory = scratch;
   request.binary = command.binary;
   request.link = std::move(link->second);
+  request.limits = command.limits.process;
+  limits_ = command.limits;
   client_ = dependencies_.make_client(std::move(link->first));
 
   ProcessSpawner::Events events;
@@ -150,10 +155,16 @@ void WorkerSlot::Retire() {
                 });
 }
 
-void WorkerSlot::Kill(WorkerFailure::Cause cause) {
+void WorkerSlot::Kill(const WorkerFailure& reason) {
   if (state_ == WorkerState::kDead) return;
-  if (kill_cause_ == WorkerFailure::UNKNOWN) kill_cause_ = cause;
+  if (kill_reason_.cause() == WorkerFailure::UNKNOWN) kill_reason_ = reason;
   dependencies_.spawner->Kill(process_);
+}
+
+void WorkerSlot::Kill(WorkerFailure::Cause cause) {
+  WorkerFailure reason;
+  reason.set_cause(cause);
+  Kill(reason);
 }
 
 void WorkerSlot::Exited(const ProcessExit& exit) {
@@ -161,34 +172,49 @@ void WorkerSlot::Exited(const ProcessExit& exit) {
   const WorkerState last = state_;
   dependencies_.clock->Cancel(timer_);
   FillFailure(exit);
-  RemoveScratch();
+  RemoveDirectory();
   Transition(WorkerState::kDead);
   events_.on_dead(this, last);
 }
 
 void WorkerSlot::FillFailure(const ProcessExit& exit) {
+  failure_ = Judge(exit);
   failure_.set_stderr_tail(std::string(stderr_tail_.text()));
+  if (!exit.known && kill_reason_.cause() == WorkerFailure::UNKNOWN && !is_retired_) {
+    failure_.set_stderr_tail(absl::StrCat(failure_.stderr_tail(), exit.error));
+  }
   failure_.set_signal(exit.signal);
   failure_.set_exit_code(exit.exit_code);
   failure_.set_peak_rss_bytes(exit.peak_rss_bytes);
   failure_.set_cpu_seconds(exit.cpu_seconds);
+  const WorkerProgress progress = ReadProgress(ProgressFile());
+  failure_.set_activity(progress.activity);
+  failure_.set_activity_index(progress.index);
   is_permanent_failure_ = IsPermanentStartFailure(exit.exit_code, exit.signal);
-  if (kill_cause_ != WorkerFailure::UNKNOWN) {
-    failure_.set_cause(kill_cause_);
-  } else if (is_retired_) {
-    failure_.set_cause(WorkerFailure::UNKNOWN);
-  } else if (!exit.known) {
-    failure_.set_cause(pid_ == 0 ? WorkerFailure::SPAWN : WorkerFailure::SPAWNER_LOST);
-    failure_.set_stderr_tail(absl::StrCat(failure_.stderr_tail(), exit.error));
-  } else {
-    failure_.set_cause(exit.signal != 0 ? WorkerFailure::SIGNAL : WorkerFailure::EXIT);
-  }
 }
 
-void WorkerSlot::RemoveScratch() {
-  dependencies_.run_blocking([path = scratch_directory_] {
+WorkerFailure WorkerSlot::Judge(const ProcessExit& exit) const {
+  // That the link failed says least: whatever ended the worker ended its link, too.
+  const WorkerFailure::Cause kill_cause = kill_reason_.cause();
+  if (kill_cause != WorkerFailure::UNKNOWN && kill_cause != WorkerFailure::LINK) {
+    return kill_reason_;
+  }
+  if (is_retired_) return WorkerFailure();
+  if (const auto excess = FindExcess(limits_, exit, stderr_tail_.text())) return *excess;
+  if (kill_cause == WorkerFailure::LINK) return kill_reason_;
+  WorkerFailure failure;
+  if (!exit.known) {
+    failure.set_cause(pid_ == 0 ? WorkerFailure::SPAWN : WorkerFailure::SPAWNER_LOST);
+  } else {
+    failure.set_cause(exit.signal != 0 ? WorkerFailure::SIGNAL : WorkerFailure::EXIT);
+  }
+  return failure;
+}
+
+void WorkerSlot::RemoveDirectory() {
+  dependencies_.run_blocking([directory = directory_] {
     std::error_code ignored;  // What cannot be removed here goes with the root.
-    std::filesystem::remove_all(path, ignored);
+    std::filesystem::remove_all(directory, ignored);
   });
 }
 

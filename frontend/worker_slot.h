@@ -21,6 +21,7 @@
 #include "frontend/output_tail.h"
 #include "frontend/process_spawner.h"
 #include "frontend/worker_client.h"
+#include "frontend/worker_limits.h"
 #include "proto/worker_control.pb.h"
 #include "proto/worker_failure.pb.h"
 
@@ -38,6 +39,7 @@ struct WorkerCommand {
   std::vector<std::string> arguments;  // argv[0] first.
   std::vector<std::string> environment;
   std::string scratch_root;  // Each worker gets a directory of its own below it.
+  WorkerLimits limits;
 };
 
 // Confined to the supervision thread, apart from the WorkerClient that it hands out.
@@ -76,7 +78,9 @@ class WorkerSlot {
   // Ends the worker in good order: its session is told, then the process is killed, at the latest
   // after a second. From Starting, Idle or Leased.
   void Retire();
-  // Kills the process now. The first cause counts. From any state but Dead, where it does nothing.
+  // Kills the process now. The first reason counts: a cause and, if it exceeded a limit, which.
+  // From any state but Dead, where it does nothing.
+  void Kill(const WorkerFailure& reason);
   void Kill(WorkerFailure::Cause cause);
 
   uint64_t id() const { return id_; }
@@ -84,6 +88,7 @@ class WorkerSlot {
   bool is_usable() const {
     return state_ == WorkerState::kIdle && !dependencies_.spawner->HasEnded(process_);
   }
+  ProcessId process() const { return process_; }
   pid_t pid() const { return pid_; }  // 0: not known yet.
   WorkerState state() const { return state_; }
   absl::Time started() const { return started_; }
@@ -98,7 +103,11 @@ class WorkerSlot {
   void Described(const WorkerReply& reply);
   void Exited(const ProcessExit& exit);
   void FillFailure(const ProcessExit& exit);
-  void RemoveScratch();
+  // Why it ended; the strongest of what is known.
+  WorkerFailure Judge(const ProcessExit& exit) const;
+  void RemoveDirectory();
+  // See common/worker_progress.h.
+  std::string ProgressFile() const { return directory_ + "/progress"; }
 
   const uint64_t id_;
   const Dependencies dependencies_;
@@ -107,11 +116,12 @@ class WorkerSlot {
   WorkerState state_ = WorkerState::kStarting;
   bool is_retired_ = false;
   bool is_permanent_failure_ = false;
-  WorkerFailure::Cause kill_cause_ = WorkerFailure::UNKNOWN;
+  WorkerFailure kill_reason_;  // UNKNOWN: none of ours.
+  WorkerLimits limits_;
   WorkerFailure failure_;
   ProcessId process_ = 0;
   pid_t pid_ = 0;
-  std::string scratch_directory_;
+  std::string directory_;  // Of this worker: its session's scratch directory, and its progress.
   std::shared_ptr<WorkerClient> client_;
   OutputTail stderr_tail_;
   Clock::TimerId timer_ = 0;  // Start-up or retirement.

@@ -15,6 +15,18 @@ namespace {
 using compiler_gym::StepReply;
 using compiler_gym::StepRequest;
 
+// What the session does is over, whichever way the call returns.
+class IdleOnReturn {
+ public:
+  explicit IdleOnReturn(ProgressWriter* progress) : progress_(progress) {}
+  ~IdleOnReturn() { progress_->Set(WorkerFailure::NONE); }
+  IdleOnReturn(const IdleOnReturn&) = delete;
+  IdleOnReturn& operator=(const IdleOnReturn&) = delete;
+
+ private:
+  ProgressWriter* const progress_;
+};
+
 // Calls a hook of the session: an exception that leaves it becomes an error status.
 template <typename Hook>
 auto Guarded(absl::string_view name, const Hook& hook) -> decltype(hook()) {
@@ -29,8 +41,8 @@ auto Guarded(absl::string_view name, const Hook& hook) -> decltype(hook()) {
 
 }  // namespace
 
-SessionHost::SessionHost(SessionType type, SessionContext context)
-    : type_(std::move(type)), context_(std::move(context)) {}
+SessionHost::SessionHost(SessionType type, SessionContext context, ProgressWriter progress)
+    : type_(std::move(type)), context_(std::move(context)), progress_(std::move(progress)) {}
 
 void SessionHost::Describe(DescribeReply* reply) const {
   reply->mutable_version()->set_service_version(kVersion);
@@ -80,6 +92,8 @@ absl::Status SessionHost::StartSession(const compiler_gym::StartSessionRequest& 
     }
     benchmark = &found->second;
   }
+  const IdleOnReturn idle_on_return(&progress_);
+  progress_.Set(WorkerFailure::INIT);
   status = Guarded("Init", [&]() -> absl::Status {
     session_ = type_.create(context_);
     return session_->Init(request.action_space(), *benchmark);
@@ -106,6 +120,7 @@ absl::Status SessionHost::Step(const StepRequest& request, StepReply* reply, Wor
     status = CheckAction(absl::StrCat("action[", i, "]"), action_space_, request.action(i));
     if (!status.ok()) return status;
   }
+  const IdleOnReturn idle_on_return(&progress_);
   const absl::Time start = absl::Now();
   status = ApplyActions(request, reply, answer);
   if (status.ok()) status = Observe(request.observation_space(), reply, answer);
@@ -116,6 +131,7 @@ absl::Status SessionHost::Step(const StepRequest& request, StepReply* reply, Wor
 void SessionHost::MaybeFingerprint(absl::Duration step_time, WorkerAnswer* answer) {
   if (!fingerprint_budget_.Allows(step_time)) return;
   const absl::Time start = absl::Now();
+  progress_.Set(WorkerFailure::FINGERPRINT);
   const absl::StatusOr<std::string> fingerprint =
       Guarded("Fingerprint", [&] { return session_->Fingerprint(); });
   fingerprint_budget_.Spend(absl::Now() - start);
@@ -125,6 +141,8 @@ void SessionHost::MaybeFingerprint(absl::Duration step_time, WorkerAnswer* answe
 absl::Status SessionHost::Fingerprint(FingerprintReply* reply, WorkerAnswer* answer) {
   answer->clean = true;
   if (session_ == nullptr) return absl::FailedPreconditionError("this worker holds no session");
+  const IdleOnReturn idle_on_return(&progress_);
+  progress_.Set(WorkerFailure::FINGERPRINT);
   const absl::StatusOr<std::string> fingerprint =
       Guarded("Fingerprint", [&] { return session_->Fingerprint(); });
   if (!fingerprint.ok()) return fingerprint.status();
@@ -142,6 +160,7 @@ absl::Status SessionHost::ApplyActions(const StepRequest& request, StepReply* re
           CheckAction(absl::StrCat("action[", answer->actions_applied, "]"), action_space_, action);
       if (!failure.ok()) break;
     }
+    progress_.Set(WorkerFailure::ACTION, static_cast<int32_t>(answer->actions_applied));
     absl::StatusOr<ActionResult> result =
         Guarded("ApplyAction", [&] { return session_->ApplyAction(action); });
     if (!result.ok()) {
@@ -162,6 +181,7 @@ absl::Status SessionHost::ApplyActions(const StepRequest& request, StepReply* re
   }
   reply->set_action_had_no_effect(had_no_effect);
   if (answer->actions_applied == 0) return failure;
+  progress_.Set(WorkerFailure::END_OF_STEP);
   absl::Status end = Guarded("EndOfStep", [&] { return session_->EndOfStep(had_no_effect); });
   if (!end.ok()) {
     // What the step made of the session is not a state to go on from.
@@ -175,7 +195,9 @@ absl::Status SessionHost::ApplyActions(const StepRequest& request, StepReply* re
 template <typename Indices, typename Reply>
 absl::Status SessionHost::Observe(const Indices& observation_space, Reply* reply,
                                   WorkerAnswer* answer) {
+  int32_t position = 0;
   for (const int index : observation_space) {
+    progress_.Set(WorkerFailure::OBSERVATION, position++);
     absl::StatusOr<compiler_gym::Event> observation =
         Guarded("ComputeObservation", [&] { return session_->ComputeObservation(index); });
     if (!observation.ok()) {
@@ -191,6 +213,8 @@ absl::Status SessionHost::HandleParameter(const compiler_gym::SessionParameter& 
                                           HandleParameterReply* reply, WorkerAnswer* answer) {
   answer->clean = true;
   if (session_ == nullptr) return absl::FailedPreconditionError("this worker holds no session");
+  const IdleOnReturn idle_on_return(&progress_);
+  progress_.Set(WorkerFailure::PARAMETER);
   absl::StatusOr<absl::optional<ParameterResult>> result = Guarded("HandleParameter", [&] {
     return session_->HandleParameter(parameter.key(), parameter.value());
   });

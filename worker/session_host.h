@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/worker_answer.h"
+#include "common/worker_progress.h"
 #include "proto/compiler_gym_service.pb.h"
 #include "proto/worker_control.pb.h"
 #include "worker/compilation_session.h"
@@ -24,7 +25,8 @@ inline constexpr int64_t kOnlySessionId = 1;
 // Single-threaded: the session is made, called and destroyed on the caller's thread.
 class SessionHost {
  public:
-  SessionHost(SessionType type, SessionContext context);
+  // What the session is doing is told to `progress`.
+  SessionHost(SessionType type, SessionContext context, ProgressWriter progress = ProgressWriter());
 
   void Describe(DescribeReply* reply) const;
 
@@ -62,6 +64,7 @@ class SessionHost {
   std::unique_ptr<CompilationSession> session_;
   compiler_gym::Space action_space_;  // The one that holds now.
   FingerprintBudget fingerprint_budget_;
+  ProgressWriter progress_;
 };
 
 }  // namespace holdfast

@@ -7,11 +7,14 @@
 
 #include <iostream>
 #include <string>
+#include <utility>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "common/roles.h"
 #include "common/unique_fd.h"
+#include "common/worker_progress.h"
+#include "worker/failure_handler.h"
 #include "worker/session_host.h"
 #include "worker/worker_server.h"
 
@@ -25,8 +28,22 @@ ABSL_FLAG(std::string, worker_scratch_directory, "",
 ABSL_FLAG(bool, worker_allow_benchmark_commands, false,
           "Worker role only, set by the front's --allow_benchmark_commands.");
 
+ABSL_FLAG(std::string, worker_progress_file, "",
+          "Worker role only, set by the front: the file in which the worker tells what it is "
+          "doing. Default: none.");
+
 namespace holdfast {
 namespace {
+
+// A worker without the file does its work all the same.
+ProgressWriter MakeProgressWriter() {
+  const std::string path = absl::GetFlag(FLAGS_worker_progress_file);
+  if (path.empty()) return ProgressWriter();
+  absl::StatusOr<ProgressWriter> writer = ProgressWriter::Create(path);
+  if (writer.ok()) return *std::move(writer);
+  std::cerr << "WARNING: --worker_progress_file: " << writer.status().message() << std::endl;
+  return ProgressWriter();
+}
 
 std::string MakeScratchDirectory() {
   const char* parent = getenv("TMPDIR");
@@ -41,12 +58,13 @@ int RunWorker(int argc, char** argv, const SessionType& type) {
   // Executed through a file descriptor, a process is otherwise named after its number.
   prctl(PR_SET_NAME, "holdfast-worker");
   absl::ParseCommandLine(argc, argv);
+  InstallFailureHandler(argv[0]);
   SessionContext context;
   context.scratch_directory = absl::GetFlag(FLAGS_worker_scratch_directory);
   if (context.scratch_directory.empty()) context.scratch_directory = MakeScratchDirectory();
   context.allow_benchmark_commands = absl::GetFlag(FLAGS_worker_allow_benchmark_commands);
 
-  SessionHost host(type, context);
+  SessionHost host(type, context, MakeProgressWriter());
   const std::string address = absl::GetFlag(FLAGS_worker_listen);
   const absl::Status status =
       address.empty() ? ServeLink(&host, UniqueFd(kWorkerLinkFd)) : ServeAddress(&host, address);

@@ -28,6 +28,10 @@ constexpr Row kTable[] = {
      "Time from an RPC's arrival to its answer, waiting and recoveries included."},
 
     {Metric::kSessions, MetricType::Gauge, "holdfast_sessions", "Sessions by state."},
+    {Metric::kSessionsExpired, MetricType::Counter, "holdfast_sessions_expired_total",
+     "Sessions ended because they had no call for --session_idle_timeout."},
+    {Metric::kRefusedSteps, MetricType::Counter, "holdfast_refused_steps_total",
+     "Steps refused because they had killed their worker before, at the same place."},
     {Metric::kWorkers, MetricType::Gauge, "holdfast_workers", "Worker processes by state."},
     {Metric::kWorkerStarts, MetricType::Counter, "holdfast_worker_starts_total",
      "Worker processes that were started, or should have been."},
@@ -43,6 +47,19 @@ constexpr Row kTable[] = {
      "good, or abandoned until the next call for want of time or of a worker."},
     {Metric::kRecoveryDuration, MetricType::Histogram, "holdfast_recovery_duration_seconds",
      "Time from the call that needs the session back to the end of its recovery, whatever it is."},
+
+    {Metric::kLimitMechanism, MetricType::Gauge, "holdfast_limit_mechanism",
+     "Always 1. The labels say how workers are held to a limit: by the kernel (cgroup_v1, "
+     "cgroup_v2, "
+     "rlimit), or by looking at them from time to time (watchdog)."},
+    {Metric::kCrashReports, MetricType::Counter, "holdfast_crash_reports_total",
+     "Failures for crash reports, by what became of them: a new file (written), one that was there "
+     "already (duplicate), none, as it could not be written (failed) or too many came at once "
+     "(dropped)."},
+    {Metric::kCrashReportFiles, MetricType::Gauge, "holdfast_crash_report_files",
+     "Crash reports there are."},
+    {Metric::kCrashReportBytes, MetricType::Gauge, "holdfast_crash_report_bytes",
+     "Size of all crash reports."},
 
     {Metric::kHistoryBytes, MetricType::Gauge, "holdfast_history_bytes",
      "Memory held by the histories of sessions."},

@@ -114,6 +114,11 @@ void Metrics::SetBenchmarkCache(std::function<BenchmarkCache::Stats()> stats) {
   cache_stats_ = std::move(stats);
 }
 
+void Metrics::SetCrashReports(std::function<CrashReporter::Stats()> stats) {
+  absl::MutexLock lock(&mutex_);
+  crash_report_stats_ = std::move(stats);
+}
+
 absl::StatusOr<int> Metrics::Serve(const std::string& listen) {
   StopServing();
   absl::StatusOr<std::unique_ptr<MetricsServer>> server = MetricsServer::Start(listen, this);
@@ -130,6 +135,7 @@ Families Metrics::Collect() const {
   Families families = {std::move(build), MakeFamily(Metric::kReady, ready_)};
   Append(rpcs_.Collect(), &families);
   Append(CollectSupervision(), &families);
+  Append(CollectCrashReports(), &families);
   Append(CollectMemory(), &families);
   families.push_back(MakeFamily(Metric::kBrokenInvariants, BrokenInvariants()));
   Append(process_.Collect(), &families);
@@ -143,8 +149,14 @@ Families Metrics::CollectSupervision() const {
     if (state == static_cast<int>(WorkerState::kDead)) continue;
     AddCounts({{"state", WorkerLabel(state)}}, "cause", ExitLabel, worker_exits_[state], &exits);
   }
+  prometheus::MetricFamily mechanisms = MakeFamily(Metric::kLimitMechanism);
+  for (const auto& [limit, mechanism] : limit_mechanisms_) {
+    AddSample({{"limit", limit}, {"mechanism", mechanism}}, 1, &mechanisms);
+  }
   return {
       CountsFamily(Metric::kSessions, "state", SessionLabel, sessions_),
+      MakeFamily(Metric::kSessionsExpired, sessions_expired_),
+      MakeFamily(Metric::kRefusedSteps, refused_steps_),
       CountsFamily(Metric::kWorkers, "state", WorkerLabel, workers_),
       MakeFamily(Metric::kWorkerStarts, worker_starts_),
       HistogramFamily(Metric::kWorkerStartDuration, worker_start_duration_),
@@ -152,7 +164,23 @@ Families Metrics::CollectSupervision() const {
       CountsFamily(Metric::kWorkerFailures, "cause", FailureLabel, worker_failures_),
       CountsFamily(Metric::kRecoveries, "outcome", OutcomeLabel, recoveries_),
       HistogramFamily(Metric::kRecoveryDuration, recovery_duration_),
+      std::move(mechanisms),
   };
+}
+
+Families Metrics::CollectCrashReports() const {
+  CrashReporter::Stats stats;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (crash_report_stats_) stats = crash_report_stats_();
+  }
+  prometheus::MetricFamily reports = MakeFamily(Metric::kCrashReports);
+  AddSample({{"outcome", "written"}}, stats.written, &reports);
+  AddSample({{"outcome", "duplicate"}}, stats.duplicates, &reports);
+  AddSample({{"outcome", "failed"}}, stats.failed, &reports);
+  AddSample({{"outcome", "dropped"}}, stats.dropped, &reports);
+  return {std::move(reports), MakeFamily(Metric::kCrashReportFiles, stats.reports),
+          MakeFamily(Metric::kCrashReportBytes, stats.bytes)};
 }
 
 Families Metrics::CollectMemory() const {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -20,6 +21,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "frontend/benchmark_cache.h"
+#include "frontend/crash_reports/crash_reporter.h"
 #include "frontend/metrics/latency_histogram.h"
 #include "frontend/metrics/metrics_server.h"
 #include "frontend/metrics/process_metrics.h"
@@ -53,6 +55,8 @@ class Metrics : public prometheus::Collectable {
   // A worker failed in the service of a session.
   void WorkerFailed(WorkerFailure::Cause cause);
   void Recovered(RecoveryOutcome outcome, absl::Duration took);
+  void SessionsExpired(int count) { sessions_expired_ += count; }
+  void StepRefused() { ++refused_steps_; }
   void SetReady(bool ready) { ready_ = ready; }
 
   // What budgets are compared with. Histories count by themselves.
@@ -62,8 +66,15 @@ class Metrics : public prometheus::Collectable {
   void AddBenchmarkBytes(int64_t bytes) { benchmark_bytes_ += bytes; }
   int64_t benchmark_bytes() const { return benchmark_bytes_; }
 
+  // How workers are held to each limit: pairs of limit and mechanism. Before Serve().
+  void SetLimitMechanisms(std::vector<std::pair<std::string, std::string>> mechanisms) {
+    limit_mechanisms_ = std::move(mechanisms);
+  }
+
   // Asked at each scrape. Null: no cache any more; after that, `stats` is not called again.
   void SetBenchmarkCache(std::function<BenchmarkCache::Stats()> stats);
+  // Likewise.
+  void SetCrashReports(std::function<CrashReporter::Stats()> stats);
 
   // Serves /metrics over HTTP on `listen`, HOST:PORT, until StopServing(). Returns the port, which
   // 0 leaves to the system. Errors are about the flag --metrics_listen.
@@ -80,6 +91,7 @@ class Metrics : public prometheus::Collectable {
   using Counts = std::array<std::atomic<int64_t>, kSize>;
 
   std::vector<prometheus::MetricFamily> CollectSupervision() const;
+  std::vector<prometheus::MetricFamily> CollectCrashReports() const;
   std::vector<prometheus::MetricFamily> CollectMemory() const;
 
   RpcMetrics rpcs_;
@@ -95,12 +107,18 @@ class Metrics : public prometheus::Collectable {
   Counts<kRecoveryOutcomes> recoveries_{};
   LatencyHistogram recovery_duration_;
 
+  std::atomic<int64_t> sessions_expired_{0};
+  std::atomic<int64_t> refused_steps_{0};
+  std::vector<std::pair<std::string, std::string>> limit_mechanisms_ = {
+      {"memory", "none"}, {"processes", "none"}, {"file_size", "none"}, {"cpu", "none"}};
+
   std::atomic<int64_t> history_bytes_{0};
   std::atomic<int64_t> inflight_bytes_{0};
   std::atomic<int64_t> benchmark_bytes_{0};
 
   mutable absl::Mutex mutex_;
   std::function<BenchmarkCache::Stats()> cache_stats_ ABSL_GUARDED_BY(mutex_);
+  std::function<CrashReporter::Stats()> crash_report_stats_ ABSL_GUARDED_BY(mutex_);
 
   std::unique_ptr<MetricsServer> server_;  // The last member: it asks for the others.
 };

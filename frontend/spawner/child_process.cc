@@ -1,6 +1,5 @@
 #include "frontend/spawner/child_process.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
@@ -11,18 +10,19 @@
 #include <cerrno>
 #include <climits>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "frontend/spawner/process_usage.h"
 
 namespace holdfast {
 namespace {
 
 // What a child was about to do when it failed.
-enum Step { kDirectory, kDescriptors, kExecute, kSteps };
-constexpr const char* kStepNames[kSteps] = {"chdir", "dup", "exec"};
+enum Step { kCgroup, kLimits, kDirectory, kDescriptors, kExecute, kSteps };
+constexpr const char* kStepNames[kSteps] = {"entering the cgroup", "setrlimit", "chdir", "dup",
+                                            "exec"};
 
 // Through the pipe, from child to parent. Shorter than PIPE_BUF: read as a whole or not at all.
 struct StartFailure {
@@ -72,8 +72,13 @@ class Child {
       }
       close(oom);
     }
+    for (const UniqueFd& entry : request_.cgroup_entries) {
+      if (write(entry.get(), "0", 1) < 0) Fail(kCgroup);
+    }
     rlimit no_core{0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
+    if (request_.file_bytes > 0) Limit(RLIMIT_FSIZE, request_.file_bytes);
+    if (request_.data_bytes > 0) Limit(RLIMIT_DATA, request_.data_bytes);
     if (chdir(request_.working_directory.c_str()) != 0) Fail(kDirectory);
     ArrangeDescriptors();
     ResetSignals();
@@ -88,6 +93,16 @@ class Child {
       // The spawner is gone, and so is this process.
     }
     _exit(step == kExecute ? kExitNotExecutable : kExitOther);
+  }
+
+  // A lower limit that was inherited stays.
+  void Limit(decltype(RLIMIT_DATA) resource, int64_t bytes) {
+    rlimit limit{};
+    if (getrlimit(resource, &limit) != 0) Fail(kLimits);
+    const auto wanted = static_cast<rlim_t>(bytes);
+    if (limit.rlim_max > wanted) limit.rlim_max = wanted;
+    if (limit.rlim_cur > wanted) limit.rlim_cur = wanted;
+    if (setrlimit(resource, &limit) != 0) Fail(kLimits);
   }
 
   // A source below kFirstFreeFd could be overwritten before it is used.
@@ -130,32 +145,6 @@ class Child {
   int binary_ = -1;
 };
 
-// Field 4 of /proc/PID/stat; the name before it may contain anything.
-pid_t ParentOf(const char* pid) {
-  FILE* file = std::fopen(absl::StrCat("/proc/", pid, "/stat").c_str(), "re");
-  if (file == nullptr) return 0;
-  char line[512];
-  size_t size = std::fread(line, 1, sizeof(line) - 1, file);
-  std::fclose(file);
-  line[size] = '\0';
-  const char* name_end = std::strrchr(line, ')');
-  int parent = 0;
-  if (name_end != nullptr && std::sscanf(name_end, ") %*c %d", &parent) != 1) parent = 0;
-  return parent;
-}
-
-std::vector<pid_t> ScanForChildren() {
-  std::vector<pid_t> children;
-  DIR* proc = opendir("/proc");
-  if (proc == nullptr) return children;
-  while (const dirent* entry = readdir(proc)) {
-    pid_t pid = std::atoi(entry->d_name);
-    if (pid > 0 && ParentOf(entry->d_name) == getpid()) children.push_back(pid);
-  }
-  closedir(proc);
-  return children;
-}
-
 }  // namespace
 
 absl::StatusOr<ChildProcess> StartChild(const ChildRequest& request) {
@@ -192,8 +181,13 @@ StartState ReadStartResult(int start_result, std::string* error) {
 std::vector<pid_t> ListChildren() {
   // There with CONFIG_PROC_CHILDREN, which is usual.
   FILE* file = std::fopen(absl::StrCat("/proc/self/task/", getpid(), "/children").c_str(), "re");
-  if (file == nullptr) return ScanForChildren();
   std::vector<pid_t> children;
+  if (file == nullptr) {
+    for (const ProcessStat& process : ReadAllProcessStats()) {
+      if (process.parent == getpid()) children.push_back(process.pid);
+    }
+    return children;
+  }
   for (int pid; std::fscanf(file, "%d", &pid) == 1;) children.push_back(pid);
   std::fclose(file);
   return children;

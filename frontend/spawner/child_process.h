@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct ChildRequest {
   int link;
   int stdout_fd;
   int stderr_fd;
+  const std::vector<UniqueFd>& cgroup_entries;  // See OpenCgroupEntries.
+  int64_t file_bytes = 0;                       // The largest file that it may write; 0: any.
+  int64_t data_bytes = 0;                       // Private memory, used or not; 0: any.
 };
 
 struct ChildProcess {
@@ -31,7 +35,8 @@ struct ChildProcess {
 
 // Forks a child that becomes the leader of a process group of its own, dies with this process, is
 // the first to go when memory runs out, leaves no core dump, and has stdin from /dev/null, its
-// output as given, the link as fd 3 and nothing else open; then executes the binary.
+// output as given, the link as fd 3 and nothing else open, its limits and its cgroups; then
+// executes the binary.
 //
 // The binary is executed by its descriptor: what is at its path now does not matter. A script
 // ("#!") keeps that descriptor open, because its interpreter reads it as /dev/fd/N; any other

@@ -13,8 +13,10 @@
 #include <cstring>
 #include <variant>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "common/roles.h"
+#include "frontend/spawner/cgroup_tree.h"
 
 extern char** environ;
 
@@ -26,6 +28,14 @@ constexpr absl::Duration kLongLife = absl::Seconds(30);
 constexpr absl::Duration kMinBackOff = absl::Milliseconds(100);
 constexpr absl::Duration kMaxBackOff = absl::Seconds(5);
 constexpr int kDestructionTimeoutMs = 5000;
+constexpr absl::Duration kMaxTreeRemoval = absl::Seconds(1);
+
+// A spawner is taken to hang that has not said a word for so many pings. They are counted by our
+// own loop: if the machine is too busy for that, time does not pass here either.
+constexpr absl::Duration kPingInterval = absl::Seconds(1);
+constexpr int kMaxSilentPings = 5;
+
+constexpr const char* kMechanisms[] = {kWatchdog, "cgroup_v1", "cgroup_v2"};  // By version.
 
 // Since Linux 6.9; unlike kill(2) it cannot hit a group that has the number by now.
 #ifndef PIDFD_SIGNAL_PROCESS_GROUP
@@ -64,10 +74,11 @@ int SpawnSpawner(int executable, int control, pid_t* pid) {
 
 }  // namespace
 
-SpawnerClient::SpawnerClient(EventLoop* loop, int executable)
-    : loop_(loop), executable_(Duplicate(executable)) {}
+SpawnerClient::SpawnerClient(EventLoop* loop, int executable, bool use_cgroups)
+    : loop_(loop), executable_(Duplicate(executable)), use_cgroups_(use_cgroups) {}
 
 SpawnerClient::~SpawnerClient() {
+  loop_->Cancel(ping_timer_);
   loop_->Cancel(restart_timer_);
   loop_->Cancel(shutdown_timer_);
   if (channel_ != nullptr) {
@@ -84,6 +95,13 @@ absl::Status SpawnerClient::Start() {
   struct sigaction child;
   sigaction(SIGCHLD, nullptr, &child);
   if (child.sa_handler == SIG_IGN) signal(SIGCHLD, SIG_DFL);
+  if (use_cgroups_) {
+    const Cgroups own = FindCgroups(ReadCgroupFile("/proc/self", "cgroup"),
+                                    ReadCgroupFile("/proc/self", "mountinfo"));
+    RemoveStaleCgroupTrees(own);
+    cgroups_ = MakeCgroupTree(own);
+    mechanisms_ = {kMechanisms[cgroups_.memory.version], kMechanisms[cgroups_.pids.version]};
+  }
   return StartSpawner();
 }
 
@@ -108,10 +126,10 @@ absl::Status SpawnerClient::StartSpawner() {
   }
   channel_ = std::move(channel);
   spawner_started_ = loop_->Now();
-  for (const OwnedPath& owned : owned_) {
-    auto bytes = EncodeControlMessage(CleanupMessage{owned});
-    if (bytes.ok()) channel_->Send(*std::move(bytes), {}, nullptr);
-  }
+  Tell(CgroupsMessage{cgroups_});
+  for (const OwnedPath& owned : owned_) Tell(CleanupMessage{owned});
+  silent_pings_ = 0;
+  ping_timer_ = loop_->RunAfter(kPingInterval, [this] { Ping(); });
   return absl::OkStatus();
 }
 
@@ -119,6 +137,7 @@ ProcessId SpawnerClient::Spawn(ProcessRequest request, Events events) {
   ProcessId id = ++last_process_;
   auto process = std::make_unique<Process>();
   process->events = std::move(events);
+  process->limits = request.limits;
   processes_[id] = std::move(process);
   absl::Status sent = Send(id, std::move(request));
   if (!sent.ok()) FinishLater(id, std::string(sent.message()));
@@ -128,9 +147,9 @@ ProcessId SpawnerClient::Spawn(ProcessRequest request, Events events) {
 absl::Status SpawnerClient::Send(ProcessId id, ProcessRequest request) {
   if (ending_) return absl::UnavailableError("the service is shutting down");
   if (channel_ == nullptr) return absl::UnavailableError("there is no spawner process");
-  auto bytes = EncodeControlMessage(SpawnMessage{id, std::move(request.arguments),
-                                                 std::move(request.environment),
-                                                 std::move(request.working_directory)});
+  auto bytes = EncodeControlMessage(
+      SpawnMessage{id, std::move(request.arguments), std::move(request.environment),
+                   std::move(request.working_directory), request.limits});
   if (!bytes.ok()) return bytes.status();
   std::vector<UniqueFd> fds(kSpawnFds);
   fds[kBinaryFd] = Duplicate(request.binary);
@@ -164,9 +183,63 @@ absl::Status SpawnerClient::OpenOutput(Process& process, UniqueFd* stdout_fd, Un
 }
 
 void SpawnerClient::Kill(ProcessId id) {
-  if (channel_ == nullptr || processes_.count(id) == 0) return;
-  auto bytes = EncodeControlMessage(KillMessage{id});
+  if (processes_.count(id) != 0) Tell(KillMessage{id});
+}
+
+void SpawnerClient::Tell(const ControlMessage& message) {
+  if (channel_ == nullptr) return;
+  auto bytes = EncodeControlMessage(message);
   if (bytes.ok()) channel_->Send(*std::move(bytes), {}, nullptr);
+}
+
+void SpawnerClient::Ping() {
+  ping_timer_ = 0;
+  if (++silent_pings_ > kMaxSilentPings) {
+    kill(spawner_pid_, SIGKILL);  // Not reaped. OnSpawnerGone follows.
+    return;
+  }
+  Tell(PingMessage{});
+  ping_timer_ = loop_->RunAfter(kPingInterval, [this] { Ping(); });
+}
+
+std::vector<absl::optional<ProcessUsage>> SpawnerClient::Measure(
+    absl::Span<const ProcessId> processes, bool whole_groups) {
+  std::vector<Cgroups> cgroups(processes.size());
+  std::vector<pid_t> leaders(processes.size());  // 0: it is not asked for by its group.
+  for (size_t i = 0; i < processes.size(); ++i) {
+    auto found = processes_.find(processes[i]);
+    if (found == processes_.end()) continue;
+    cgroups[i] = WorkerCgroups(cgroups_, processes[i], found->second->limits);
+    if (whole_groups && !cgroups[i]) leaders[i] = found->second->pid;
+  }
+  std::vector<std::vector<ProcessStat>> members(processes.size());
+  if (absl::c_any_of(leaders, [](pid_t pid) { return pid != 0; })) {
+    members = GroupByLeader(ReadAllProcessStats(), leaders);
+  }
+  std::vector<absl::optional<ProcessUsage>> usages;
+  for (size_t i = 0; i < processes.size(); ++i) {
+    if (whole_groups && cgroups[i]) members[i] = ReadProcessStats(ListCgroup(cgroups[i]));
+    usages.push_back(UsageOf(processes[i], whole_groups, members[i]));
+    if (!usages.back()) continue;
+    const LimitEvidence evidence = ReadLimitEvidence(cgroups[i]);
+    usages.back()->memory_limit_hit = evidence.memory_limit_hit;
+    usages.back()->process_limit_hit = evidence.process_limit_hit;
+  }
+  return usages;
+}
+
+absl::optional<ProcessUsage> SpawnerClient::UsageOf(ProcessId id, bool whole_group,
+                                                    const std::vector<ProcessStat>& members) {
+  auto found = processes_.find(id);
+  if (found == processes_.end() || found->second->pid == 0) return absl::nullopt;
+  const Process& process = *found->second;
+  const auto self = ReadProcessStat(process.pid);
+  // Asked last: what was read before was not another's that has the pid by now.
+  if (!self || HasEnded(id) || (!process.pidfd && !self->alive())) return absl::nullopt;
+  if (whole_group) return SumUsage(members, process.limits.memory_bytes);
+  ProcessUsage usage = SumUsage({*self}, /*memory_limit=*/0);
+  usage.processes = 0;
+  return usage;
 }
 
 absl::Status SpawnerClient::RemoveAtEnd(const std::string& path) {
@@ -175,11 +248,12 @@ absl::Status SpawnerClient::RemoveAtEnd(const std::string& path) {
   auto bytes = EncodeControlMessage(CleanupMessage{*owned});
   if (!bytes.ok()) return bytes.status();
   owned_.push_back(*std::move(owned));
-  if (channel_ != nullptr) channel_->Send(*std::move(bytes), {}, nullptr);
+  Tell(CleanupMessage{owned_.back()});
   return absl::OkStatus();
 }
 
 void SpawnerClient::OnMessage(absl::string_view bytes, std::vector<UniqueFd> fds) {
+  silent_pings_ = 0;
   auto message = DecodeControlMessage(bytes);
   if (!message.ok()) return;
   if (auto* started = std::get_if<StartedMessage>(&*message)) {
@@ -192,6 +266,8 @@ void SpawnerClient::OnMessage(absl::string_view bytes, std::vector<UniqueFd> fds
     if (WIFEXITED(exited->wait_status)) exit.exit_code = WEXITSTATUS(exited->wait_status);
     exit.peak_rss_bytes = exited->peak_rss_bytes;
     exit.cpu_seconds = static_cast<double>(exited->cpu_micros) / 1e6;
+    exit.memory_limit_hit = exited->memory_limit_hit;
+    exit.process_limit_hit = exited->process_limit_hit;
     Finish(exited->process, exit);
   }
 }
@@ -199,12 +275,14 @@ void SpawnerClient::OnMessage(absl::string_view bytes, std::vector<UniqueFd> fds
 void SpawnerClient::OnStarted(const StartedMessage& message, std::vector<UniqueFd> fds) {
   auto found = processes_.find(message.process);
   if (found == processes_.end()) return;
+  found->second->pid = message.pid;
   if (!fds.empty()) found->second->pidfd = std::move(fds[0]);
   auto& on_started = found->second->events.on_started;
   if (on_started) on_started(message.pid);
 }
 
 void SpawnerClient::OnSpawnerGone() {
+  loop_->Cancel(std::exchange(ping_timer_, 0));
   channel_.reset();
   ReapSpawner();
   std::vector<ProcessId> lost;
@@ -279,6 +357,7 @@ void SpawnerClient::FinishLater(ProcessId id, std::string error) {
 void SpawnerClient::Shutdown(absl::Duration timeout, absl::AnyInvocable<void()> done) {
   ending_ = true;
   shutdown_done_ = std::move(done);
+  loop_->Cancel(std::exchange(ping_timer_, 0));
   loop_->Cancel(std::exchange(restart_timer_, 0));
   if (channel_ == nullptr) {
     loop_->Post([self = std::weak_ptr<SpawnerClient*>(self_)] {
@@ -310,6 +389,7 @@ void SpawnerClient::ReapSpawner() {
 void SpawnerClient::RemoveOwned() {
   for (const OwnedPath& owned : owned_) RemoveOwnedPath(owned);
   owned_.clear();
+  if (cgroups_) RemoveCgroupTree(std::exchange(cgroups_, {}), kMaxTreeRemoval);
 }
 
 }  // namespace holdfast

@@ -14,24 +14,31 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
 #include "common/unique_fd.h"
 #include "frontend/event_loop.h"
 #include "frontend/process_spawner.h"
+#include "frontend/spawner/cgroup.h"
 #include "frontend/spawner/control_channel.h"
 #include "frontend/spawner/fd_watcher.h"
 #include "frontend/spawner/output_pipe.h"
 #include "frontend/spawner/owned_path.h"
+#include "frontend/spawner/process_usage.h"
 #include "frontend/spawner/spawner_protocol.h"
 
 namespace holdfast {
 
-// Owns one spawner process, and starts another if it dies: then all workers have died with it, and
-// each gets its on_exit. Lives on the loop's thread, and ends before the loop does.
+// Owns one spawner process, kills it if it is silent for some seconds, and starts another if it
+// dies: then all workers have died with it, and each gets its on_exit. Lives on the loop's thread,
+// and ends before the loop does.
 class SpawnerClient : public ProcessSpawner {
  public:
   // `executable`, borrowed for the call, is an open fd of a program that calls RunSpawner() when
-  // started with kSpawnerRoleArgument: the program that this is.
-  SpawnerClient(EventLoop* loop, int executable);
+  // started with kSpawnerRoleArgument: the program that this is. `use_cgroups`: limits on memory
+  // and processes are enforced by cgroups where they can be made, in a tree named by this process's
+  // pid: there is one such object in a process at a time.
+  SpawnerClient(EventLoop* loop, int executable, bool use_cgroups = true);
 
   // Ends what still runs, without further callbacks, and waits for it: some seconds at worst.
   ~SpawnerClient() override;
@@ -42,6 +49,11 @@ class SpawnerClient : public ProcessSpawner {
   ProcessId Spawn(ProcessRequest request, Events events) override;
   void Kill(ProcessId id) override;
   bool HasEnded(ProcessId id) override;
+  std::vector<absl::optional<ProcessUsage>> Measure(absl::Span<const ProcessId> processes,
+                                                    bool whole_groups) override;
+
+  // Fixed once Start() has returned.
+  const LimitMechanisms& mechanisms() const { return mechanisms_; }
 
   // `path`, a directory (with all in it) or a Unix socket, goes when this object ends or this
   // process dies, however it does; unless something else is at the path by then. Register a socket
@@ -59,6 +71,8 @@ class SpawnerClient : public ProcessSpawner {
  private:
   struct Process {
     Events events;
+    ProcessLimits limits;
+    pid_t pid = 0;  // When it has started.
     std::unique_ptr<OutputPipe> out;
     std::unique_ptr<OutputPipe> err;
     UniqueFd pidfd;                   // When it has started, and the kernel has such.
@@ -68,10 +82,14 @@ class SpawnerClient : public ProcessSpawner {
   absl::Status StartSpawner();
   absl::Status Send(ProcessId id, ProcessRequest request);
   absl::Status OpenOutput(Process& process, UniqueFd* stdout_fd, UniqueFd* stderr_fd);
+  void Tell(const ControlMessage& message);
   void OnMessage(absl::string_view bytes, std::vector<UniqueFd> fds);
   void OnStarted(const StartedMessage& message, std::vector<UniqueFd> fds);
   void OnSpawnerGone();
   void StartAgain();
+  void Ping();
+  absl::optional<ProcessUsage> UsageOf(ProcessId id, bool whole_group,
+                                       const std::vector<ProcessStat>& members);
   void AwaitEnd(ProcessId id);  // Of a process whose spawner is gone.
   void Finish(ProcessId id, const ProcessExit& exit);
   void FinishUnknown(ProcessId id, std::string error);
@@ -82,10 +100,15 @@ class SpawnerClient : public ProcessSpawner {
 
   EventLoop* const loop_;
   UniqueFd executable_;
+  const bool use_cgroups_;
+  Cgroups cgroups_;  // The tree of this service.
+  LimitMechanisms mechanisms_;
   std::unique_ptr<ControlChannel> channel_;  // Null while there is no spawner.
   pid_t spawner_pid_ = 0;
   absl::Time spawner_started_;
   int failures_ = 0;  // Spawners in a row that did not live for long.
+  int silent_pings_ = 0;
+  Clock::TimerId ping_timer_ = 0;
   Clock::TimerId restart_timer_ = 0;
   Clock::TimerId shutdown_timer_ = 0;
   std::vector<OwnedPath> owned_;

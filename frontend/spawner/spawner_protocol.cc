@@ -18,6 +18,9 @@ void Fields(Codec& codec, SpawnMessage& message) {
   codec.Strings(message.arguments);
   codec.Strings(message.environment);
   codec.String(message.working_directory);
+  codec.Number(message.limits.memory_bytes);
+  codec.Number(message.limits.file_bytes);
+  codec.Number(message.limits.processes);
 }
 
 template <typename Codec>
@@ -34,6 +37,17 @@ void Fields(Codec& codec, CleanupMessage& message) {
 }
 
 template <typename Codec>
+void Fields(Codec& codec, CgroupsMessage& message) {
+  for (CgroupPlace* place : {&message.tree.memory, &message.tree.pids}) {
+    codec.Number(place->version);
+    codec.String(place->directory);
+  }
+}
+
+template <typename Codec>
+void Fields(Codec& codec, PingMessage& message) {}
+
+template <typename Codec>
 void Fields(Codec& codec, StartedMessage& message) {
   codec.Number(message.process);
   codec.Number(message.pid);
@@ -46,6 +60,8 @@ void Fields(Codec& codec, ExitedMessage& message) {
   codec.Number(message.wait_status);
   codec.Number(message.peak_rss_bytes);
   codec.Number(message.cpu_micros);
+  codec.Number(message.memory_limit_hit);
+  codec.Number(message.process_limit_hit);
 }
 
 class Writer {

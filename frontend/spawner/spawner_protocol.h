@@ -10,6 +10,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "frontend/process_spawner.h"
+#include "frontend/spawner/cgroup.h"
 #include "frontend/spawner/owned_path.h"
 
 namespace holdfast {
@@ -31,6 +33,7 @@ struct SpawnMessage {
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
   std::string working_directory;
+  ProcessLimits limits;
 };
 
 struct KillMessage {
@@ -41,6 +44,14 @@ struct KillMessage {
 struct CleanupMessage {
   OwnedPath owned;
 };
+
+// Where the cgroups of workers are made from now on. What is there is an earlier spawner's.
+struct CgroupsMessage {
+  Cgroups tree;
+};
+
+// The spawner answers with the same: so the front knows that it is not stuck.
+struct PingMessage {};
 
 // --- From the spawner.
 
@@ -56,10 +67,12 @@ struct ExitedMessage {
   int32_t wait_status = 0;  // As wait(2) has it.
   int64_t peak_rss_bytes = 0;
   int64_t cpu_micros = 0;
+  bool memory_limit_hit = false;
+  bool process_limit_hit = false;
 };
 
-using ControlMessage =
-    std::variant<SpawnMessage, KillMessage, CleanupMessage, StartedMessage, ExitedMessage>;
+using ControlMessage = std::variant<SpawnMessage, KillMessage, CleanupMessage, CgroupsMessage,
+                                    PingMessage, StartedMessage, ExitedMessage>;
 
 // INVALID_ARGUMENT for what does not fit, and for strings with a NUL in them.
 absl::StatusOr<std::string> EncodeControlMessage(const ControlMessage& message);

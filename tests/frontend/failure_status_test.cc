@@ -32,6 +32,63 @@ TEST(FailureStatusTest, SigkillAloneIsNotOutOfMemory) {
   EXPECT_EQ(DescribeFailure(failure), "killed by signal 9 (Killed)");
 }
 
+TEST(FailureStatusTest, LimitIsNamedWithItsFlagAndTheMeasure) {
+  WorkerFailure failure = Failure(WorkerFailure::MEMORY_LIMIT);
+  failure.set_limit_flag("--worker_memory_limit_bytes");
+  failure.set_limit(4294967296);
+  failure.set_measured(4295016448);
+  EXPECT_EQ(
+      DescribeFailure(failure),
+      "exceeded its memory limit of 4294967296 bytes (--worker_memory_limit_bytes), measured: "
+      "4295016448");
+}
+
+TEST(FailureStatusTest, PoisonIsWhatWouldSurelyFailAgain) {
+  WorkerFailure crash = Failure(WorkerFailure::SIGNAL);
+  crash.set_signal(SIGSEGV);
+  crash.set_activity(WorkerFailure::ACTION);
+  crash.set_activity_index(2);
+  EXPECT_FALSE(IsPoison(crash, crash)) << "one attempt is no proof";
+  WorkerFailure again = crash;
+  again.set_attempts(2);
+  EXPECT_TRUE(IsPoison(crash, again));
+  WorkerFailure elsewhere = again;
+  elsewhere.set_activity_index(1);
+  EXPECT_FALSE(IsPoison(crash, elsewhere));
+  WorkerFailure killed = again;
+  killed.set_signal(SIGKILL);
+  EXPECT_FALSE(IsPoison(killed, killed));
+  WorkerFailure hang = Failure(WorkerFailure::TIME_LIMIT);
+  EXPECT_FALSE(IsPoison(hang, hang)) << "the caller's deadline says nothing";
+  hang.set_limit_flag("--step_timeout");
+  EXPECT_TRUE(IsPoison(hang, hang));
+  EXPECT_TRUE(IsPoison(crash, Failure(WorkerFailure::FILE_LIMIT)));
+}
+
+TEST(FailureStatusTest, ReplaysFailForGoodWhenTheyFailAlikeOrTooOften) {
+  WorkerFailure crash = Failure(WorkerFailure::SIGNAL);
+  crash.set_signal(SIGSEGV);
+  ReplayFailures alike;
+  EXPECT_FALSE(alike.Add(crash));
+  EXPECT_FALSE(alike.Add(crash));
+  EXPECT_TRUE(alike.Add(crash));
+
+  WorkerFailure kill = Failure(WorkerFailure::SIGNAL);
+  kill.set_signal(SIGKILL);
+  for (const WorkerFailure& outside : {kill, Failure(WorkerFailure::SPAWNER_LOST)}) {
+    ReplayFailures failures;
+    for (int i = 1; i < ReplayFailures::kMax; ++i) EXPECT_FALSE(failures.Add(outside)) << i;
+    EXPECT_TRUE(failures.Add(outside));
+  }
+
+  ReplayFailures mixed;
+  EXPECT_FALSE(mixed.Add(crash));
+  EXPECT_FALSE(mixed.Add(kill));
+  EXPECT_FALSE(mixed.Add(crash));
+  EXPECT_FALSE(mixed.Add(Failure(WorkerFailure::EXIT)));
+  EXPECT_FALSE(mixed.Add(crash));
+}
+
 TEST(FailureStatusTest, DescriptionHasTheEndOfStderrOnOneLine) {
   WorkerFailure failure = Failure(WorkerFailure::EXIT);
   failure.set_exit_code(3);
@@ -91,6 +148,8 @@ TEST(FailureStatusTest, Verdicts) {
   EXPECT_EQ(JudgeFailure(WorkerFailure::TIME_LIMIT, 1, 5, plenty), Verdict::kTimeLimit);
   EXPECT_EQ(JudgeFailure(WorkerFailure::TIME_LIMIT, 2, 5, plenty), Verdict::kUnconfirmed);
   EXPECT_EQ(JudgeFailure(WorkerFailure::LINK, 1, 1, plenty), Verdict::kRetry);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::MEMORY_LIMIT, 1, 1, plenty), Verdict::kResourceLimit);
+  EXPECT_EQ(JudgeFailure(WorkerFailure::CPU_LIMIT, 2, 1, plenty), Verdict::kResourceLimit);
 }
 
 TEST(FailureStatusTest, BudgetIsTheSmallerOfLimitAndMostOfTheDeadline) {

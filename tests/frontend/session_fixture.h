@@ -45,9 +45,11 @@ class SessionTest : public SupervisionFixture {
     environment_.on_recovery = [this](RecoveryOutcome outcome, absl::Duration) {
       recoveries_.push_back(outcome);
     };
-    environment_.on_failure = [this](int64_t, const WorkerFailure& failure) {
-      failures_.push_back(failure);
+    environment_.on_failure = [this](CrashEvent event) {
+      failures_.push_back(event.failure);
+      events_.push_back(std::move(event));
     };
+    environment_.on_refused = [this] { ++refused_; };
     environment_.history_bytes = &history_bytes_;
     auto benchmark = std::make_shared<compiler_gym::Benchmark>();
     benchmark->set_uri("benchmark://test-v0/a");
@@ -58,6 +60,7 @@ class SessionTest : public SupervisionFixture {
     Settle();
     session_.reset();
     pool_.reset();
+    events_.clear();   // They share the history.
     clients_.clear();  // And with them a replay that had not ended.
     EXPECT_EQ(history_bytes_, 0);
   }
@@ -179,6 +182,8 @@ class SessionTest : public SupervisionFixture {
   SessionEnvironment environment_;
   std::vector<RecoveryOutcome> recoveries_;
   std::vector<WorkerFailure> failures_;
+  std::vector<CrashEvent> events_;
+  int refused_ = 0;
   History::ByteCount history_bytes_{0};
   std::shared_ptr<Session> session_;
 };

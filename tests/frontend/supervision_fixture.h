@@ -49,6 +49,7 @@ class SupervisionFixture : public testing::Test {
     WorkerCommand command;
     command.arguments = {"worker"};
     command.scratch_root = scratch_;
+    command.limits.process.memory_bytes = 1000;
     WorkerPool::Observer observer;
     observer.on_transition = [](auto, auto) {};
     observer.on_ready = [](uint64_t, pid_t, const DescribeReply&, absl::Duration) {};

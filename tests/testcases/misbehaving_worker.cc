@@ -25,17 +25,9 @@
 #include "absl/time/time.h"
 #include "common/roles.h"
 #include "tests/testcases/misbehaviour.h"
+#include "tests/testcases/start_modes.h"
 #include "worker/compilation_session.h"
 #include "worker/service/create_and_run_service.h"
-
-// Given to workers by the front's --worker_flags. Declared so that the runtime accepts them too;
-// main() reads them before that.
-ABSL_FLAG(std::string, start_mode, "ok",
-          "How a worker starts: ok, slow, hang, crash, exit_0, exit_1 or exit_127.");
-ABSL_FLAG(std::string, start_marker, "",
-          "A file that grows by one byte with each start of a worker; empty: none.");
-ABSL_FLAG(int, start_failures, 1,
-          "With --start_marker: how many starts misbehave, until the file is longer than that.");
 
 namespace holdfast {
 namespace {
@@ -49,6 +41,7 @@ struct State {
   int64_t huge_mib = 8;
   pid_t grandchild = 0;
   bool fail_at_end_of_step = false;
+  bool is_armed = false;
   std::vector<std::string> eaten;
   std::string scratch_directory;
 };
@@ -78,6 +71,18 @@ struct Action {
 
 Outcome Nothing() { return ActionResult(); }
 
+template <int64_t kAmount>
+Outcome Add(State& state) {
+  state.counter += kAmount;
+  return Nothing();
+}
+
+template <bool State::*kFlag>
+Outcome Set(State& state) {
+  state.*kFlag = true;
+  return Nothing();
+}
+
 const Action kActions[] = {
     // Normal life.
     {"noop",
@@ -86,11 +91,7 @@ const Action kActions[] = {
        result.had_no_effect = true;
        return result;
      }},
-    {"add_one",
-     [](State& state) {
-       ++state.counter;
-       return Nothing();
-     }},
+    {"add_one", Add<1>},
     {"slow_100ms",
      [](State&) {
        absl::SleepFor(absl::Milliseconds(100));
@@ -151,11 +152,7 @@ const Action kActions[] = {
      [](State&) -> Outcome { return absl::NotFoundError("Session not found: 1"); }},
     {"throw", [](State&) -> Outcome { throw std::runtime_error("thrown on purpose"); }},
     {"throw_int", [](State&) -> Outcome { throw 42; }},
-    {"fail_at_end_of_step",
-     [](State& state) {
-       state.fail_at_end_of_step = true;
-       return Nothing();
-     }},
+    {"fail_at_end_of_step", Set<&State::fail_at_end_of_step>},
 
     // Replays that cannot be exact: the second process fares otherwise than the first.
     {"crash_on_replay",
@@ -175,6 +172,10 @@ const Action kActions[] = {
        state.eaten.emplace_back(size_t{512} << 20, 'x');
        return Nothing();
      }},
+    {"burn_cpu", [](State&) -> Outcome { BurnCpu(); }},
+    {"write_for_ever", [](State& state) -> Outcome { WriteForEver(state.scratch_directory); }},
+    {"fork_bomb", [](State&) -> Outcome { ForkBomb(/*leave_group=*/false); }},
+    {"fork_bomb_of_daemons", [](State&) -> Outcome { ForkBomb(/*leave_group=*/true); }},
     {"fork_grandchild",
      [](State& state) {
        state.grandchild = ForkSleeper(/*leave_group=*/true, /*hold_pipes=*/false);
@@ -213,12 +214,16 @@ const Action kActions[] = {
     {"throw_huge_message",
      [](State&) -> Outcome { throw std::runtime_error(std::string(100'000, '\xff')); }},
 
-    // Exists only after change_space.
-    {"add_ten",
+    // Only an arm before fire_if_armed is fatal.
+    {"arm", Set<&State::is_armed>},
+    {"fire_if_armed",
      [](State& state) {
-       state.counter += 10;
+       if (state.is_armed) Die(SIGSEGV);
        return Nothing();
      }},
+
+    // Exists only after change_space.
+    {"add_ten", Add<10>},
 };
 
 // The table above; the last row only if `all`.
@@ -433,45 +438,6 @@ class MisbehavingSession final : public CompilationSession {
   bool by_name_ = true;
   State state_;
 };
-
-// ---- Starts ----
-
-struct StartMode {
-  const char* name;
-  void (*act)();
-};
-
-const StartMode kStartModes[] = {
-    {"ok", [] {}},
-    {"slow", [] { absl::SleepFor(absl::Seconds(1)); }},
-    {"hang", [] { Hang(); }},
-    {"crash", [] { Die(SIGSEGV); }},
-    {"exit_0", [] { exit(0); }},
-    {"exit_1", [] { exit(1); }},
-    {"exit_127", [] { exit(127); }},
-};
-
-// The value of the last `--name=value` among the arguments.
-std::string Argument(int argc, char** argv, absl::string_view name, std::string value) {
-  for (int i = 1; i < argc; ++i) {
-    absl::string_view argument = argv[i];
-    if (absl::ConsumePrefix(&argument, absl::StrCat("--", name, "=")))
-      value = std::string(argument);
-  }
-  return value;
-}
-
-void StartAsTold(int argc, char** argv) {
-  const std::string mode = Argument(argc, argv, "start_mode", "ok");
-  const std::string marker_file = Argument(argc, argv, "start_marker", "");
-  int failures = 1;
-  if (!absl::SimpleAtoi(Argument(argc, argv, "start_failures", "1"), &failures)) exit(2);
-  if (!marker_file.empty() && !IsAmongFirst(marker_file, failures)) return;
-  const StartMode* start_mode = Find(kStartModes, &StartMode::name, mode);
-  if (start_mode == nullptr) exit(2);
-  if (mode != "ok") WriteToStderr(absl::StrCat("starting with start_mode=", mode, "\n"));
-  start_mode->act();
-}
 
 }  // namespace
 }  // namespace holdfast

@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 namespace holdfast {
 
 void Die(int signal_number) {
@@ -35,6 +37,27 @@ pid_t ForkSleeper(bool leave_group, bool hold_pipes) {
   if (!hold_pipes) syscall(SYS_close_range, 0, ~0U, 0);
   execl("/bin/sleep", "sleep", "3600", nullptr);
   _exit(127);
+}
+
+void BurnCpu() {
+  for (volatile uint64_t counter = 0;;) counter = counter + 1;
+}
+
+void WriteForEver(const std::string& directory) {
+  const std::string path = directory + "/zeros";
+  const int fd = open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  const std::string zeros(1 << 20, '\0');
+  while (fd >= 0 && write(fd, zeros.data(), zeros.size()) > 0) {
+  }
+  abort();
+}
+
+void ForkBomb(bool leave_group) {
+  for (;; usleep(1000)) {
+    if (_Fork() != 0) continue;
+    if (leave_group) setsid();
+    Hang();
+  }
 }
 
 bool IsFirst(const std::string& marker_file) {

@@ -20,6 +20,16 @@ void WriteToStderr(const std::string& text);
 // its own. `hold_pipes`: with this process's stdout and stderr open. Returns its id.
 pid_t ForkSleeper(bool leave_group, bool hold_pipes);
 
+// Uses CPU time, and no memory, for ever.
+[[noreturn]] void BurnCpu();
+
+// Writes zeros to a file in `directory`, 1 MiB at a time, until the kernel objects.
+[[noreturn]] void WriteForEver(const std::string& directory);
+
+// Starts a process that waits, each millisecond, for ever; each in a session of its own if
+// `leave_group`.
+[[noreturn]] void ForkBomb(bool leave_group);
+
 // True for the first process that asks, over all that share the file: it creates the file.
 bool IsFirst(const std::string& marker_file);
 

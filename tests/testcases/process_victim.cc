@@ -1,9 +1,11 @@
 // A small program that does to its spawner what workers do: process_victim MODE [ARGUMENT].
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -124,6 +126,75 @@ int UseMemory(size_t bytes) {
   return 0;
 }
 
+void TouchMemory(size_t bytes) {
+  auto* memory = static_cast<volatile char*>(std::malloc(bytes));
+  if (memory == nullptr) std::abort();
+  for (size_t i = 0; i < bytes; i += 4096) memory[i] = 1;
+}
+
+// A child meets the limit of memory; this process says how it ended, and stays.
+void LoseChild(size_t bytes) {
+  const pid_t child = fork();
+  if (child == 0) {
+    TouchMemory(bytes);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  Print("child " + std::to_string(WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+}
+
+// Starts processes that do the same, each in a session of its own, and never gives up.
+[[noreturn]] void BombWithForks() {
+  const pid_t first = getpid();
+  bool told = false;
+  for (;;) {
+    const pid_t pid = fork();
+    if (pid == 0) setsid();
+    if (pid < 0 && getpid() == first && !told) {
+      told = true;
+      Print("refused");
+    }
+    if (pid < 0) usleep(1000);
+  }
+}
+
+// Three children that share all of this process's memory, as they have it from fork.
+void ShareMemory(size_t bytes) {
+  TouchMemory(bytes);
+  for (int i = 0; i < 3; ++i) {
+    if (fork() == 0) PauseForEver();
+  }
+}
+
+// Half of it by a child that has ended and been waited for.
+void UseTime(double seconds) {
+  auto burn = [](double until) {
+    while (static_cast<double>(clock()) < until * CLOCKS_PER_SEC) {
+    }
+  };
+  const pid_t child = fork();
+  if (child == 0) {
+    burn(seconds / 2);
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  burn(seconds / 2);
+}
+
+// Into a file in its directory. Ignores the signal of the limit if `stubborn`.
+int WriteFile(size_t bytes, bool stubborn) {
+  if (stubborn) ::signal(SIGXFSZ, SIG_IGN);
+  const int file = open("file", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const std::string block(4096, 'x');
+  for (size_t written = 0; written < bytes;) {
+    const ssize_t size = write(file, block.data(), std::min(block.size(), bytes - written));
+    if (size <= 0) return 1;
+    written += static_cast<size_t>(size);
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -138,6 +209,17 @@ int main(int argc, char** argv) {
   if (mode == "describe") return Describe(argc, argv);
   if (mode == "flood") return Flood(std::strtoul(argument.c_str(), nullptr, 10));
   if (mode == "echo") return Echo();
+  const size_t number = std::strtoul(argument.c_str(), nullptr, 10);
+  if (mode == "write") return WriteFile(number, argc > 3);
+  if (mode == "fork_bomb") BombWithForks();
+  if (mode == "hold") TouchMemory(number);
+  if (mode == "share") ShareMemory(number);
+  if (mode == "burn") UseTime(static_cast<double>(number) / 1000);
+  if (mode == "lose_child") LoseChild(number);
+  if (mode == "hold" || mode == "share" || mode == "burn" || mode == "lose_child") {
+    Print("ready");
+    PauseForEver();
+  }
   if (mode == "memory") return UseMemory(std::strtoul(argument.c_str(), nullptr, 10));
   if (mode == "grandchild" || mode == "daemon") {
     ForkGrandchild(mode == "daemon");

@@ -40,7 +40,9 @@ int RunFront(const char* victim, const char* directory, const char* socket) {
   for (const char* mode : {"ignore", "grandchild", "daemon"}) {
     auto link = MakeSocketPair(SOCK_STREAM);
     if (!link.ok()) return 1;
-    ProcessRequest request{{"victim", mode}, {}, directory, binary, std::move(link->second)};
+    // Limits that nobody meets, so that there are cgroups where they can be made.
+    ProcessRequest request{{"victim", mode}, {}, directory, binary, std::move(link->second),
+                           {1 << 30, 0, 100}};
     ProcessSpawner::Events events;
     events.on_started = [&](pid_t pid) { report(std::to_string(pid)); };
     events.on_output = [&](bool, absl::string_view line) {

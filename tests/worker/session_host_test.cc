@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <functional>
 #include <stdexcept>
@@ -26,8 +28,15 @@ struct Script {
   absl::Status end_of_step;
   absl::Status observation;
   std::string fingerprint;
+  std::string progress_file;
+  std::vector<std::string> progress;  // As the file told it in each hook.
 };
 Script* script = nullptr;
+
+std::string TextOfProgress() {
+  const WorkerProgress progress = ReadProgress(script->progress_file);
+  return WorkerFailure::Activity_Name(progress.activity) + " " + std::to_string(progress.index);
+}
 
 class ScriptedSession : public CompilationSession {
  public:
@@ -42,15 +51,18 @@ class ScriptedSession : public CompilationSession {
     return std::vector<compiler_gym::ObservationSpace>(2);
   }
   absl::Status Init(int, const compiler_gym::Benchmark& benchmark) override {
+    NoteProgress();
     if (benchmark.uri() == "throw") throw std::runtime_error("no such thing");
     return benchmark.uri() == "bad" ? absl::NotFoundError("bad") : absl::OkStatus();
   }
   absl::StatusOr<ActionResult> ApplyAction(const Event& action) override {
     script->calls.push_back("apply " + std::to_string(action.int64_value()));
+    NoteProgress();
     return script->apply(action.int64_value());
   }
   absl::StatusOr<Event> ComputeObservation(int space) override {
     script->calls.push_back("observe " + std::to_string(space));
+    NoteProgress();
     if (!script->observation.ok()) return script->observation;
     Event event;
     event.set_int64_value(space);
@@ -58,14 +70,35 @@ class ScriptedSession : public CompilationSession {
   }
   absl::Status EndOfStep(bool had_no_effect) override {
     script->calls.emplace_back(had_no_effect ? "end, no effect" : "end");
+    NoteProgress();
     return script->end_of_step;
   }
-  absl::StatusOr<std::string> Fingerprint() override { return script->fingerprint; }
+  absl::StatusOr<std::string> Fingerprint() override {
+    NoteProgress();
+    return script->fingerprint;
+  }
+  absl::StatusOr<absl::optional<ParameterResult>> HandleParameter(absl::string_view,
+                                                                  absl::string_view) override {
+    NoteProgress();
+    return absl::optional<ParameterResult>();
+  }
+
+ private:
+  // As the front would read it, were this the end of the process.
+  static void NoteProgress() { script->progress.push_back(TextOfProgress()); }
 };
 
 class SessionHostTest : public testing::Test {
  protected:
-  SessionHostTest() : host_(SessionTypeOf<ScriptedSession>(), {}) { script = &script_; }
+  SessionHostTest()
+      : host_(SessionTypeOf<ScriptedSession>(), {}, *ProgressWriter::Create(progress_file_)) {
+    script = &script_;
+    script_.progress_file = progress_file_;
+  }
+  ~SessionHostTest() override {
+    unlink(progress_file_.c_str());
+    rmdir(directory_);
+  }
 
   absl::Status Start(const std::string& uri = "good", int action_space = 0) {
     compiler_gym::StartSessionRequest request;
@@ -95,6 +128,14 @@ class SessionHostTest : public testing::Test {
     };
   }
 
+  // What the hooks saw in the progress file since this was last called; now nothing must be left.
+  std::vector<std::string> TakeProgress() {
+    EXPECT_EQ(TextOfProgress(), "NONE 0");
+    return std::exchange(script_.progress, {});
+  }
+
+  char directory_[64] = "/tmp/session-host-XXXXXX";
+  const std::string progress_file_ = std::string(mkdtemp(directory_)) + "/progress";
   Script script_;
   SessionHost host_;
   WorkerAnswer answer_;
@@ -244,6 +285,32 @@ TEST_F(SessionHostTest, FingerprintComesWithStepsThatChangedSomething) {
   FingerprintReply reply;
   EXPECT_TRUE(host_.Fingerprint(&reply, &answer_).ok());
   EXPECT_EQ(reply.fingerprint().size(), 64u);
+}
+
+TEST_F(SessionHostTest, ProgressTellsWhatTheSessionIsDoing) {
+  ASSERT_TRUE(Start().ok());
+  EXPECT_THAT(TakeProgress(), ElementsAre("INIT 0"));
+  ASSERT_TRUE(Step({7, 3}, {1, 0}).ok());
+  EXPECT_THAT(TakeProgress(), ElementsAre("ACTION 0", "ACTION 1", "END_OF_STEP 0", "OBSERVATION 0",
+                                          "OBSERVATION 1", "FINGERPRINT 0"));
+  HandleParameterReply parameter_reply;
+  ASSERT_TRUE(host_.HandleParameter({}, &parameter_reply, &answer_).ok());
+  EXPECT_THAT(TakeProgress(), ElementsAre("PARAMETER 0"));
+  FingerprintReply fingerprint_reply;
+  ASSERT_TRUE(host_.Fingerprint(&fingerprint_reply, &answer_).ok());
+  EXPECT_THAT(TakeProgress(), ElementsAre("FINGERPRINT 0"));
+}
+
+TEST_F(SessionHostTest, FailedCallsLeaveNoProgressBehind) {
+  EXPECT_FALSE(Start("throw").ok());
+  EXPECT_THAT(TakeProgress(), ElementsAre("INIT 0"));
+  ASSERT_TRUE(Start().ok());
+  FailAt(3, absl::OutOfRangeError("three"));
+  EXPECT_FALSE(Step({1, 3}).ok());
+  EXPECT_THAT(TakeProgress(), ElementsAre("INIT 0", "ACTION 0", "ACTION 1", "END_OF_STEP 0"));
+  script_.observation = absl::InternalError("blind");
+  EXPECT_FALSE(Step({}, {1, 0}).ok());
+  EXPECT_THAT(TakeProgress(), ElementsAre("OBSERVATION 0"));
 }
 
 TEST(FingerprintBudgetTest, SpendsTwoPercent) {

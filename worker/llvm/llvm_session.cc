@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "llvm/Config/llvm-config.h"
 #include "worker/llvm/module_digest.h"
 #include "worker/llvm/observations.h"
@@ -15,6 +17,13 @@ namespace {
 
 // CompilerGym's client finds its flags in a CommandlineSpace, which only an Any can hold.
 constexpr absl::string_view kCommandlineSpace = "PassesAll";
+
+constexpr absl::string_view kOptCommand = "llvm.opt_command";
+// The session, too, keeps no names of local values: with them a module has another text.
+static_assert(LLVM_VERSION_MAJOR == 19);
+constexpr absl::string_view kOpt = "opt-19 -discard-value-names";
+constexpr size_t kMaxOptCommand = 1 << 20;
+constexpr size_t kMaxQuoted = 100;
 
 compiler_gym::ActionSpace MakeActionSpace(const PassSpace& passes) {
   compiler_gym::ActionSpace space;
@@ -66,14 +75,14 @@ absl::StatusOr<ActionResult> LlvmSession::ApplyAction(const compiler_gym::Event&
   if (!action.has_int64_value()) {
     return CleanError(absl::InvalidArgumentError("an action is an int64_value, the pass's index"));
   }
-  const int64_t index = action.int64_value();
-  if (index < 0 || static_cast<size_t>(index) >= passes_.size()) {
-    return CleanError(absl::InvalidArgumentError(
-        absl::StrCat("action ", index, " is not in [0, ", passes_.size(), ")")));
-  }
-  const absl::Status ran = RunPass(passes_[index], program_->module());
+  const absl::StatusOr<const Pass*> pass = FindPass(action.int64_value());
+  if (!pass.ok()) return pass.status();
+  const absl::Status ran = RunPass(**pass, program_->module());
   const std::string before = std::exchange(digest_, ModuleDigest(program_->module()));
   if (!ran.ok()) return ran;
+  if (const absl::string_view pipeline = PipelineOf(**pass); !pipeline.empty()) {
+    pipelines_.push_back(pipeline);
+  }
   ActionResult result;
   result.had_no_effect = digest_ == before;
   return result;
@@ -91,5 +100,57 @@ absl::Status LlvmSession::EndOfStep(bool had_no_effect) {
 }
 
 absl::StatusOr<std::string> LlvmSession::Fingerprint() { return digest_; }
+
+absl::StatusOr<absl::optional<ParameterResult>> LlvmSession::HandleParameter(
+    absl::string_view key, absl::string_view value) {
+  if (key != kOptCommand) return absl::optional<ParameterResult>();
+  absl::StatusOr<std::string> command = OptCommand(value);
+  if (!command.ok()) return CleanError(command.status());
+  ParameterResult result;
+  result.reply = *std::move(command);
+  return absl::optional<ParameterResult>(std::move(result));
+}
+
+absl::StatusOr<const Pass*> LlvmSession::FindPass(int64_t index) const {
+  if (index >= 0 && static_cast<size_t>(index) < passes_.size()) return &passes_[index];
+  return CleanError(absl::InvalidArgumentError(
+      absl::StrCat("action ", index, " is not in [0, ", passes_.size(), ")")));
+}
+
+absl::string_view LlvmSession::PipelineOf(const Pass& pass) const {
+  const bool lacks_target = pass.needs_target && MakeTargetMachine(program_->module()) == nullptr;
+  return lacks_target ? "" : pass.pipeline;
+}
+
+absl::StatusOr<std::string> LlvmSession::OptCommand(absl::string_view further_actions) const {
+  std::vector<absl::string_view> pipelines = pipelines_;
+  for (const absl::string_view text : absl::StrSplit(further_actions, ',', absl::SkipEmpty())) {
+    int64_t index = 0;
+    if (!absl::SimpleAtoi(text, &index)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(kOptCommand, " is \"", further_actions.substr(0, kMaxQuoted),
+                       "\", must be indices of actions with commas between them"));
+    }
+    const absl::StatusOr<const Pass*> pass = FindPass(index);
+    if (!pass.ok()) return pass.status();
+    pipelines.push_back(PipelineOf(**pass));
+  }
+  std::string command;
+  std::string input = "program.bc";
+  int output = 0;
+  for (const absl::string_view pipeline : pipelines) {
+    if (pipeline.empty()) continue;
+    const std::string next = absl::StrCat(++output, ".bc");
+    absl::StrAppend(&command, output > 1 ? " && " : "", kOpt, " -passes='", pipeline, "' ", input,
+                    " -o ", next);
+    if (command.size() >= kMaxOptCommand) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          kOptCommand, ": the command for ", pipelines.size(), " actions is longer than the ",
+          kMaxOptCommand, " bytes that an answer may have"));
+    }
+    input = next;
+  }
+  return command;
+}
 
 }  // namespace holdfast::llvm_session

@@ -8,6 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "proto/compiler_gym_service.pb.h"
 #include "worker/compilation_session.h"
@@ -30,12 +32,23 @@ class LlvmSession : public CompilationSession {
   // Verifies the module if the step changed it. INTERNAL if a pass broke it.
   absl::Status EndOfStep(bool had_no_effect) override;
   absl::StatusOr<std::string> Fingerprint() override;
+  // `llvm.opt_command`: the shell command that brings the program, as the bitcode `program.bc`, to
+  // the present state. The value may name further actions, as "3,17".
+  absl::StatusOr<absl::optional<ParameterResult>> HandleParameter(absl::string_view key,
+                                                                  absl::string_view value) override;
 
  private:
+  // INVALID_ARGUMENT, clean, if there is no such action.
+  absl::StatusOr<const Pass*> FindPass(int64_t index) const;
+  // What LLVM runs for `pass`; empty: nothing, as for lack of a target.
+  absl::string_view PipelineOf(const Pass& pass) const;
+  absl::StatusOr<std::string> OptCommand(absl::string_view further_actions) const;
+
   absl::Span<const Pass> passes_;
   std::unique_ptr<Program> program_;
   // Of the module, as it is now: tells whether an action had an effect, and is the fingerprint.
   std::string digest_;
+  std::vector<absl::string_view> pipelines_;  // That brought the program to this state, in order.
 };
 
 }  // namespace holdfast::llvm_session

@@ -32,6 +32,8 @@ void InitializeLlvm() {
     LLVMInitializeX86AsmPrinter();
     LLVMInitializeX86AsmParser();
     llvm::install_fatal_error_handler(WriteFatalError);
+    // Else std::bad_alloc would pass through LLVM, which is built without exceptions.
+    llvm::install_out_of_memory_new_handler();
     return true;
   }();
   (void)initialized;

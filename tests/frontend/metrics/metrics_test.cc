@@ -81,6 +81,9 @@ void UseAll(Metrics* metrics) {
   *metrics->history_bytes() += 1;
   metrics->AddInflightBytes(2);
   metrics->AddBenchmarkBytes(3);
+  metrics->SessionsExpired(2);
+  metrics->StepRefused();
+  metrics->SetCrashReports([] { return CrashReporter::Stats{1, 2, 3, 4, 5, 6}; });
   metrics->SetBenchmarkCache([] { return BenchmarkCache::Stats{4, 5, 6, 7, 8, 9}; });
 }
 
@@ -122,7 +125,8 @@ TEST(MetricsTest, AllSeriesExistAtZeroFromTheStart) {
   Metrics metrics(Methods());
   const auto before = Parse(metrics.Text());
   for (const auto& [name, value] : before) {
-    if (absl::StartsWith(name, "holdfast_build_info{")) {
+    if (absl::StartsWith(name, "holdfast_build_info{") ||
+        absl::StartsWith(name, "holdfast_limit_mechanism{")) {
       EXPECT_EQ(value, 1) << name;
     } else if (!absl::StartsWith(name, "process_")) {
       EXPECT_EQ(value, 0) << name;

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -102,7 +103,7 @@ TEST_F(SpawnerEndTest, SpawnerIgnoresWhatIsMeantForTheFront) {
   // It has come as far as to ignore them.
   EXPECT_TRUE(Exit(Spawn({"exit", "0"})).known);
   for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) {
-    kill(client_->spawner_pid(), signal);
+    Signal(client_->spawner_pid(), signal);
   }
   EXPECT_TRUE(Exit(Spawn({"exit", "0"})).known);
   EXPECT_FALSE(IsGone(spawner));
@@ -112,10 +113,10 @@ TEST_F(SpawnerEndTest, SurvivesItsSpawner) {
   Observed* victim = Spawn({"ignore"});
   Observed* parent = Spawn({"grandchild"});
   UniqueFd grandchild = Grandchild(parent);
-  RunUntil([&] { return victim->out == "ready\n"; });
+  RunUntil([&] { return victim->out == "ready\n" && victim->pid != 0 && parent->pid != 0; });
   UniqueFd process = OpenPid(victim->pid);
   pid_t first = client_->spawner_pid();
-  kill(first, SIGKILL);
+  Signal(first, SIGKILL);
   Observed* doomed = Spawn({"exit", "0"});  // Nobody reads this request, or its answer is not seen.
   EXPECT_FALSE(Exit(victim).known);
   EXPECT_EQ(victim->exit->error, "the spawner process ended");
@@ -135,7 +136,7 @@ TEST_F(SpawnerEndTest, SurvivesItsSpawner) {
 
 TEST_F(SpawnerEndTest, ComesBackAfterRepeatedDeaths) {
   for (int death = 0; death < 3; ++death) {
-    kill(client_->spawner_pid(), SIGKILL);
+    Signal(client_->spawner_pid(), SIGKILL);
     // In the back-off requests fail at once; then one succeeds.
     bool served = false;
     std::function<void()> attempt = [&] {
@@ -186,7 +187,7 @@ TEST_F(SpawnerEndTest, ShutdownDoesNotWaitForAStoppedSpawner) {
   ASSERT_TRUE(client_->RemoveAtEnd(scratch_ + "/owned").ok());
   Observed* victim = Spawn({"sleep"});
   RunUntil([&] { return victim->pid != 0; });
-  kill(client_->spawner_pid(), SIGSTOP);
+  Signal(client_->spawner_pid(), SIGSTOP);
   bool done = false;
   client_->Shutdown(absl::Milliseconds(1), [&] {
     done = true;
@@ -252,11 +253,104 @@ TEST_F(SpawnerEndTest, NothingOutlivesAKilledFront) {
   EXPECT_EQ(processes.size(), 6u) << report;
   EXPECT_TRUE(std::filesystem::exists(directory));
   EXPECT_TRUE(std::filesystem::exists(socket_path));
-  kill(front, SIGKILL);
+  if (client_->mechanisms().processes != "watchdog") {
+    EXPECT_FALSE(CgroupsOfService(front).empty());
+  }
+  Signal(front, SIGKILL);
   EXPECT_EQ(waitpid(front, nullptr, 0), front);
   for (const UniqueFd& process : processes) EXPECT_TRUE(AwaitGone(process));
   EXPECT_FALSE(std::filesystem::exists(directory));
   EXPECT_FALSE(std::filesystem::exists(socket_path));
+  EXPECT_THAT(CgroupsOfService(front), testing::IsEmpty());
+}
+
+TEST_F(SpawnerEndTest, ReplacesASpawnerThatHangs) {
+  Observed* victim = Spawn({"sleep"}, {1 << 30, 0, 100});
+  RunUntil([&] { return victim->pid != 0; });
+  UniqueFd process = OpenPid(victim->pid);
+  const pid_t first = client_->spawner_pid();
+  Signal(first, SIGSTOP);
+  Observed* waits = Spawn({"exit", "0"});
+  EXPECT_FALSE(Exit(victim).known);
+  EXPECT_EQ(victim->exit->error, "the spawner process ended");
+  EXPECT_TRUE(IsGone(process));
+  EXPECT_FALSE(Exit(waits).known);
+  EXPECT_NE(client_->spawner_pid(), first);
+  EXPECT_EQ(Exit(Spawn({"exit", "8"})).exit_code, 8);
+}
+
+TEST_F(SpawnerEndTest, ForgivesASpawnerThatWasStoppedForAMoment) {
+  const pid_t first = client_->spawner_pid();
+  Signal(first, SIGSTOP);
+  Observed* waits = Spawn({"exit", "8"});
+  // Long enough for pings to wait, too short for a verdict; then all answers come at once.
+  loop_.RunAfter(absl::Seconds(3), [&] { Signal(first, SIGCONT); });
+  EXPECT_EQ(Exit(waits).exit_code, 8);
+  // As long as it takes to find a spawner silent.
+  bool passed = false;
+  loop_.RunAfter(absl::Seconds(7), [&] {
+    passed = true;
+    Changed();
+  });
+  RunUntil([&] { return passed; });
+  EXPECT_EQ(client_->spawner_pid(), first);
+}
+
+TEST_F(SpawnerEndTest, KillsAStoppedProcess) {
+  Observed* victim = SpawnReady({"ignore"}, {});
+  Signal(victim->pid, SIGSTOP);
+  client_->Kill(victim->id);
+  EXPECT_EQ(Exit(victim).signal, SIGKILL);
+}
+
+TEST_F(SpawnerEndTest, FrontOutOfDescriptorsFailsCleanly) {
+  EXPECT_TRUE(Exit(Spawn({"exit", "0"})).known);
+  rlimit before, few;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  // One more each time, so that it runs out at each of the places where it can.
+  int failures = 0;
+  for (few = before, few.rlim_cur = 11; !observed_.back()->exit->known || failures == 0;
+       ++few.rlim_cur) {
+    ASSERT_LT(few.rlim_cur, 200u);
+    ProcessRequest request;
+    request.arguments = {"x", "exit", "0"};
+    request.binary = victim_.get();
+    request.working_directory = scratch_;
+    auto link = MakeSocketPair(SOCK_STREAM);
+    ASSERT_TRUE(link.ok());
+    request.link = std::move(link->second);
+    observed_.push_back(std::make_unique<Observed>());
+    Observed* victim = observed_.back().get();
+    ProcessSpawner::Events events;
+    events.on_exit = [this, victim](const ProcessExit& exit) {
+      EXPECT_FALSE(victim->exit);
+      victim->exit = exit;
+      Changed();
+    };
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    client_->Spawn(std::move(request), std::move(events));
+    EXPECT_FALSE(victim->exit);  // Never from within the call.
+    Exit(victim);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    if (victim->exit->known) continue;
+    ++failures;
+    EXPECT_TRUE(absl::StrContains(victim->exit->error, "Too many open files"))
+        << victim->exit->error;
+  }
+  EXPECT_EQ(Exit(Spawn({"exit", "8"})).exit_code, 8);
+}
+
+TEST_F(SpawnerEndTest, RemovesCgroupsOfAKilledSpawner) {
+  if (client_->mechanisms().processes == "watchdog") GTEST_SKIP() << "no cgroup can be made here";
+  Observed* victim = Spawn({"daemon"}, {1 << 30, 0, 100});
+  UniqueFd daemon = Grandchild(victim);
+  RunUntil([&] { return victim->pid != 0; });
+  EXPECT_FALSE(CgroupsOfService(getpid()).empty());
+  Signal(client_->spawner_pid(), SIGKILL);
+  EXPECT_FALSE(Exit(victim).known);
+  // What a later process needs is as before; and by now the daemon has been found by its cgroup.
+  EXPECT_EQ(Exit(Spawn({"exit", "8"}, {1 << 30, 0, 100})).exit_code, 8);
+  EXPECT_TRUE(AwaitGone(daemon));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #define HOLDFAST_TESTS_FRONTEND_SPAWNER_SPAWNER_FIXTURE_H_
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include "absl/strings/strip.h"
 #include "common/unique_fd.h"
 #include "frontend/event_loop.h"
+#include "frontend/spawner/cgroup.h"
 #include "frontend/spawner/spawner_client.h"
 
 namespace holdfast {
@@ -48,6 +50,31 @@ inline bool IsGone(const UniqueFd& pidfd) {
   return poll(&wait, 1, 0) == 1;
 }
 
+inline Cgroups OwnCgroups() {
+  return FindCgroups(ReadCgroupFile("/proc/self", "cgroup"),
+                     ReadCgroupFile("/proc/self", "mountinfo"));
+}
+
+// Not for 0, which would mean ourselves.
+inline void Signal(pid_t pid, int signal) {
+  ASSERT_GT(pid, 0);
+  EXPECT_EQ(kill(pid, signal), 0);
+}
+
+// All directories that the service with this pid has in cgroup file systems.
+inline std::vector<std::string> CgroupsOfService(pid_t pid) {
+  std::vector<std::string> found;
+  for (const std::string& own : OwnCgroups().Directories()) {
+    const std::filesystem::path tree = own + "/holdfast-" + std::to_string(pid);
+    if (!std::filesystem::exists(tree)) continue;
+    found.push_back(tree);
+    for (const auto& entry : std::filesystem::directory_iterator(tree)) {
+      if (entry.is_directory()) found.push_back(entry.path());
+    }
+  }
+  return found;
+}
+
 // What became of one process.
 struct Observed {
   ProcessId id = 0;
@@ -60,9 +87,10 @@ struct Observed {
 
 class SpawnerClientTest : public testing::Test {
  protected:
-  SpawnerClientTest() : victim_(OpenBinary(kVictim)), scratch_(testing::TempDir() + "/s.XXXXXX") {
+  explicit SpawnerClientTest(bool use_cgroups = true)
+      : victim_(OpenBinary(kVictim)), scratch_(testing::TempDir() + "/s.XXXXXX") {
     EXPECT_NE(mkdtemp(scratch_.data()), nullptr);
-    client_ = std::make_unique<SpawnerClient>(&loop_, OpenBinary(kHost).get());
+    client_ = std::make_unique<SpawnerClient>(&loop_, OpenBinary(kHost).get(), use_cgroups);
     absl::Status started = client_->Start();
     EXPECT_TRUE(started.ok()) << started;
   }
@@ -72,6 +100,7 @@ class SpawnerClientTest : public testing::Test {
     if (spawner != 0) {
       EXPECT_EQ(kill(spawner, 0), -1);  // Gone, and reaped.
     }
+    EXPECT_THAT(CgroupsOfService(getpid()), testing::IsEmpty());
     std::filesystem::remove_all(scratch_);
   }
 
@@ -110,6 +139,20 @@ class SpawnerClientTest : public testing::Test {
     ProcessRequest request;
     request.arguments = std::move(arguments);
     return Spawn(std::move(request));
+  }
+
+  Observed* Spawn(std::vector<std::string> arguments, const ProcessLimits& limits) {
+    arguments.insert(arguments.begin(), "victim");
+    ProcessRequest request;
+    request.arguments = std::move(arguments);
+    request.limits = limits;
+    return Spawn(std::move(request));
+  }
+  // Until it has started and has written "ready": who of the two is heard first is open.
+  Observed* SpawnReady(std::vector<std::string> arguments, const ProcessLimits& limits) {
+    Observed* observed = Spawn(std::move(arguments), limits);
+    RunUntil([&] { return observed->pid != 0 && absl::EndsWith(observed->out, "ready\n"); });
+    return observed;
   }
 
   // Runs the loop until `condition` holds, which is looked at after each event.

@@ -75,7 +75,7 @@ class SpawnerProcessTest : public testing::Test {
     while (fds.size() < static_cast<size_t>(fd_count)) {
       fds.emplace_back(open("/dev/null", O_RDWR | O_CLOEXEC));
     }
-    Send(*EncodeControlMessage(SpawnMessage{process, {"true"}, {}, "/"}), std::move(fds));
+    Send(*EncodeControlMessage(SpawnMessage{process, {"true"}, {}, "/", {}}), std::move(fds));
   }
   // The next exit that it reports.
   ExitedMessage Exit() {
@@ -100,7 +100,7 @@ TEST_F(SpawnerProcessTest, IgnoresNonsense) {
   Send(std::string(1, '\0'));
   Send(*EncodeControlMessage(KillMessage{12345}));
   Send(*EncodeControlMessage(StartedMessage{1, 1}));  // Not for it.
-  Send(*EncodeControlMessage(ExitedMessage{1, "", 0, 0, 0}));
+  Send(*EncodeControlMessage(ExitedMessage{1, "", 0, 0, 0, false, false}));
   Send(*EncodeControlMessage(CleanupMessage{{"/no/such/path", 1, 2, 3}}));
   SendSpawn(1, 3);
   ExitedMessage refused = Exit();

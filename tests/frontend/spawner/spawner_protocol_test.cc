@@ -32,7 +32,9 @@ Message RoundTrip(const Message& message) {
   return std::get<Message>(*decoded);
 }
 
-SpawnMessage SampleSpawn() { return {7, {"worker", "", "--flag"}, {"PATH=/bin", "X="}, "/tmp"}; }
+SpawnMessage SampleSpawn() {
+  return {7, {"worker", "", "--flag"}, {"PATH=/bin", "X="}, "/tmp", {int64_t{1} << 40, 2, 3}};
+}
 
 TEST(SpawnerProtocol, RoundTrips) {
   SpawnMessage spawn = RoundTrip(SampleSpawn());
@@ -40,6 +42,9 @@ TEST(SpawnerProtocol, RoundTrips) {
   EXPECT_EQ(spawn.arguments, SampleSpawn().arguments);
   EXPECT_EQ(spawn.environment, SampleSpawn().environment);
   EXPECT_EQ(spawn.working_directory, "/tmp");
+  EXPECT_EQ(spawn.limits.memory_bytes, int64_t{1} << 40);
+  EXPECT_EQ(spawn.limits.file_bytes, 2);
+  EXPECT_EQ(spawn.limits.processes, 3);
   EXPECT_EQ(RoundTrip(KillMessage{~uint64_t{0}}).process, ~uint64_t{0});
   CleanupMessage cleanup = RoundTrip(CleanupMessage{{"/a b", 1, ~uint64_t{0}, -5}});
   EXPECT_EQ(cleanup.owned.path, "/a b");
@@ -47,11 +52,21 @@ TEST(SpawnerProtocol, RoundTrips) {
   EXPECT_EQ(cleanup.owned.inode, ~uint64_t{0});
   EXPECT_EQ(cleanup.owned.birth_nanos, -5);
   EXPECT_EQ(RoundTrip(StartedMessage{1, 4'000'000}).pid, 4'000'000);
-  ExitedMessage exited = RoundTrip(ExitedMessage{1, "exec: no", -1, int64_t{1} << 40, 12});
+  ExitedMessage exited =
+      RoundTrip(ExitedMessage{1, "exec: no", -1, int64_t{1} << 40, 12, true, false});
   EXPECT_EQ(exited.error, "exec: no");
   EXPECT_EQ(exited.wait_status, -1);
   EXPECT_EQ(exited.peak_rss_bytes, int64_t{1} << 40);
   EXPECT_EQ(exited.cpu_micros, 12);
+  EXPECT_TRUE(exited.memory_limit_hit);
+  EXPECT_FALSE(exited.process_limit_hit);
+  EXPECT_TRUE(RoundTrip(ExitedMessage{1, "", 0, 0, 0, false, true}).process_limit_hit);
+  const Cgroups tree = RoundTrip(CgroupsMessage{{{1, "/m"}, {2, "/p"}}}).tree;
+  EXPECT_EQ(tree.memory.version, 1);
+  EXPECT_EQ(tree.memory.directory, "/m");
+  EXPECT_EQ(tree.pids.version, 2);
+  EXPECT_EQ(tree.pids.directory, "/p");
+  RoundTrip(PingMessage{});
 }
 
 TEST(SpawnerProtocol, RefusesWhatDoesNotFit) {
@@ -68,7 +83,8 @@ TEST(SpawnerProtocol, RefusesWhatDoesNotFit) {
 TEST(SpawnerProtocol, RefusesEveryTruncationAndExtension) {
   for (const ControlMessage& message :
        std::vector<ControlMessage>{SampleSpawn(), KillMessage{1}, CleanupMessage{{"/x", 1, 2, 3}},
-                                   StartedMessage{1, 2}, ExitedMessage{1, "e", 2, 3, 4}}) {
+                                   StartedMessage{1, 2}, ExitedMessage{1, "e", 2, 3, 4, true, true},
+                                   CgroupsMessage{{{1, "/m"}, {}}}, PingMessage{}}) {
     std::string bytes = *EncodeControlMessage(message);
     for (size_t size = 0; size < bytes.size(); ++size) {
       EXPECT_FALSE(DecodeControlMessage(bytes.substr(0, size)).ok());

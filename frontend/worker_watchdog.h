@@ -1,0 +1,77 @@
+// Looks at workers on loan from time to time, and ends those that use more than they may.
+#ifndef HOLDFAST_FRONTEND_WORKER_WATCHDOG_H_
+#define HOLDFAST_FRONTEND_WORKER_WATCHDOG_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/types/span.h"
+#include "frontend/clock.h"
+#include "frontend/process_spawner.h"
+#include "frontend/worker_client.h"
+#include "frontend/worker_limits.h"
+
+namespace holdfast {
+
+// Confined to the supervision thread. Idle while nothing is watched.
+//
+// A look at a worker itself is cheap, one at all that it has started is not, and a worker between
+// calls hardly changes. So:
+//
+//   every                     | looks at                          | for
+//   --------------------------|-----------------------------------|-----------------------------
+//   kPeriod                   | workers in a call, by themselves  | memory, if no cgroup holds it
+//   kGroupTicks periods       | the same, with what they started  | memory, CPU, processes
+//   kIdleTicks periods        | all workers, likewise             | what short calls add up to
+//
+// "In a call" is one that was under way already at the tick before: short calls are never looked
+// at, and cost nothing.
+class WorkerWatchdog {
+ public:
+  static constexpr absl::Duration kPeriod = absl::Milliseconds(50);
+  static constexpr int kGroupTicks = 5;
+  static constexpr int kIdleTicks = 20;
+
+  using Kill = absl::AnyInvocable<void(const WorkerFailure& excess)>;
+
+  // The others outlive it. `is_memory_watched`: nobody else enforces the memory limit.
+  WorkerWatchdog(const WorkerLimits& limits, bool is_memory_watched, Clock* clock,
+                 ProcessSpawner* spawner);
+  ~WorkerWatchdog();
+
+  // From now on, until Unwatch(). `kill` is called at most once, when a limit is exceeded, and may
+  // call Unwatch().
+  void Watch(uint64_t worker, ProcessId process, std::shared_ptr<const WorkerClient> client,
+             Kill kill);
+  // Ignored if it is not watched.
+  void Unwatch(uint64_t worker);
+
+ private:
+  struct Watched {
+    ProcessId process;
+    std::shared_ptr<const WorkerClient> client;
+    Kill kill;
+    uint64_t call = 0;        // Of the call counter, at the last tick.
+    bool is_in_call = false;  // The same call as then.
+    // CPU time when the call was first looked at, or -1.
+    double cpu_before = -1;
+  };
+
+  bool HasLimits() const;
+  void Tick();
+  void Look(const std::vector<uint64_t>& workers, bool whole_groups);
+
+  const WorkerLimits limits_;
+  const bool is_memory_watched_;
+  Clock* const clock_;
+  ProcessSpawner* const spawner_;
+  absl::flat_hash_map<uint64_t, Watched> watched_;
+  Clock::TimerId timer_ = 0;
+  int64_t ticks_ = 0;
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_WORKER_WATCHDOG_H_
