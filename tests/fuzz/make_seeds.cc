@@ -1,0 +1,199 @@
+// Writes the first inputs of a fuzz target, made of real messages: make_seeds TARGET FOLDER.
+#include <cstdint>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "frontend/crash_reports/crash_report.h"
+#include "frontend/spawner/spawner_protocol.h"
+#include "proto/compiler_gym_service.pb.h"
+#include "proto/worker_control.pb.h"
+
+namespace holdfast {
+namespace {
+
+// What FuzzedDataProvider reads as given: strings from the front, numbers of a byte from the back.
+class Input {
+ public:
+  Input& Number(uint8_t number) {
+    numbers_.insert(numbers_.begin(), static_cast<char>(number));
+    return *this;
+  }
+  Input& String(const std::string& bytes) {
+    for (const char c : bytes) {
+      strings_.push_back(c);
+      if (c == '\\') strings_.push_back(c);
+    }
+    strings_ += "\\.";
+    return *this;
+  }
+  Input& Rest(const std::string& bytes) {
+    strings_ += bytes;
+    return *this;
+  }
+  std::string bytes() const { return strings_ + numbers_; }
+
+ private:
+  std::string strings_;
+  std::string numbers_;
+};
+
+using Seeds = std::vector<std::string>;
+
+compiler_gym::Benchmark SomeBenchmark() {
+  compiler_gym::Benchmark benchmark;
+  benchmark.set_uri("benchmark://example-v0/1");
+  benchmark.mutable_program()->set_contents("+-T><.+");
+  return benchmark;
+}
+
+compiler_gym::StepRequest SomeStep(int64_t session_id) {
+  compiler_gym::StepRequest step;
+  step.set_session_id(session_id);
+  for (const int64_t action : {0, 3, 1}) step.add_action()->set_int64_value(action);
+  for (const int observation : {0, 1, 2}) step.add_observation_space(observation);
+  return step;
+}
+
+DescribeReply SomeDescription() {
+  DescribeReply description;
+  description.mutable_version()->set_compiler_version("example 1.0");
+  auto* space = description.mutable_spaces()->add_action_space_list()->mutable_space();
+  for (const char* name : {"fold", "clean"}) space->mutable_named_discrete()->add_name(name);
+  description.mutable_spaces()->add_observation_space_list()->set_name("text");
+  return description;
+}
+
+Seeds StepRequests() {
+  return {Input().Number(0).Rest(SomeStep(7).SerializeAsString()).bytes(),
+          Input().Number(2).Number(3).Number(9).Rest(SomeStep(-1).SerializeAsString()).bytes()};
+}
+
+// Numbers are methods, see request_fuzzer.cc.
+Seeds Requests() {
+  compiler_gym::StartSessionRequest start;
+  *start.mutable_benchmark() = SomeBenchmark();
+  start.add_observation_space(2);
+  compiler_gym::StartSessionRequest pipeline = start;
+  pipeline.set_action_space(1);
+  compiler_gym::StepRequest names;
+  names.set_session_id(1);
+  names.add_action()->set_string_value("fold,clean,expand");
+  compiler_gym::SendSessionParameterRequest parameters;
+  parameters.set_session_id(1);
+  parameters.add_parameter()->set_key("example.max_rewrites");
+  parameters.mutable_parameter(0)->set_value("1");
+  const std::string step = SomeStep(1).SerializeAsString();
+  return {Input()
+              .Number(0)
+              .String(start.SerializeAsString())
+              .Number(4)
+              .String(parameters.SerializeAsString())
+              .Number(1)
+              .String(step)
+              .Number(8)
+              .String("")
+              .bytes(),
+          Input()
+              .Number(0)
+              .String(pipeline.SerializeAsString())
+              .Number(1)
+              .String(names.SerializeAsString())
+              .bytes()};
+}
+
+Seeds FrontRequests() {
+  compiler_gym::AddBenchmarkRequest add;
+  *add.add_benchmark() = SomeBenchmark();
+  compiler_gym::Benchmark* const file = add.add_benchmark();
+  file->set_uri("benchmark://files-v0/1");
+  file->mutable_program()->set_uri("file:///dev/null");
+  add.add_benchmark()->mutable_dynamic_config()->mutable_build_cmd()->add_argument("cc");
+  Seeds seeds = {Input().Number(0).String(add.SerializeAsString()).bytes(),
+                 Input()
+                     .Number(2)
+                     .String(SomeDescription().SerializeAsString())
+                     .Rest(SomeStep(1).SerializeAsString())
+                     .bytes()};
+  for (const char* name : {"get_size_in_bytes", "get_max_size_in_bytes", "set_max_size_in_bytes"}) {
+    seeds.push_back(
+        Input().Number(1).String(std::string("service.benchmark_cache.") + name).Rest("7").bytes());
+  }
+  return seeds;
+}
+
+// A session that is started and used: each event takes the numbers of worker_reply_fuzzer.cc.
+Seeds WorkerReplies() {
+  Input input;
+  input.String(SomeDescription().SerializeAsString()).Number(0);
+  const auto answer_well = [&input] { input.Number(9); };
+  answer_well();                        // Describe
+  answer_well();                        // StartSession,
+  input.Number(1);                      // with this id.
+  input.Number(0).Number(2).Number(0);  // A step of two actions,
+  answer_well();                        // which are applied.
+  return {input.bytes()};
+}
+
+Seeds CrashReports() {
+  CrashEvent event;
+  event.origin = {std::make_shared<compiler_gym::Benchmark>(SomeBenchmark()), 0};
+  event.failure.set_cause(WorkerFailure::SIGNAL);
+  event.failure.set_signal(11);
+  event.failure.set_activity(WorkerFailure::ACTION);
+  event.failure.set_stderr_tail("PC: @ 0x4a8b10  llvm::Pass()\n    @ 0x4a8b10  64  llvm::Pass()\n");
+  const CrashReport report = MakeCrashReport(event, SomeDescription());
+  return {Input().Number(0).Rest(report.SerializeAsString()).bytes(),
+          Input().Number(1).String("+-").Rest(event.failure.stderr_tail()).bytes()};
+}
+
+Seeds ControlMessages() {
+  SpawnMessage spawn;
+  spawn.process = 7;
+  spawn.arguments = {"worker", "--flag"};
+  spawn.environment = {"HOME=/"};
+  ExitedMessage exited;
+  exited.error = "no such file";
+  Seeds seeds;
+  for (const ControlMessage& message : std::initializer_list<ControlMessage>{
+           spawn, KillMessage{7}, CleanupMessage(), StartedMessage{7, 8}, exited}) {
+    seeds.push_back(*EncodeControlMessage(message));
+  }
+  return seeds;
+}
+
+Seeds FailureStatuses() {
+  return {Input().Number(3).String("Step failed: 100 %").Rest("error\n\xff\n").bytes()};
+}
+
+}  // namespace
+}  // namespace holdfast
+
+int main(int argc, char** argv) {
+  using namespace holdfast;  // NOLINT(google-build-using-namespace): main is outside.
+  const std::map<std::string, std::function<Seeds()>> targets = {
+      {"control_message_fuzzer", ControlMessages},
+      {"crash_report_fuzzer", CrashReports},
+      {"failure_status_fuzzer", FailureStatuses},
+      {"front_request_fuzzer", FrontRequests},
+      {"request_fuzzer", Requests},
+      {"step_request_fuzzer", StepRequests},
+      {"worker_reply_fuzzer", WorkerReplies},
+  };
+  const auto target = argc == 3 ? targets.find(argv[1]) : targets.end();
+  if (target == targets.end()) {
+    std::cerr << "make_seeds TARGET FOLDER: there is no such target" << std::endl;
+    return 2;
+  }
+  int number = 0;
+  for (const std::string& seed : target->second()) {
+    std::ofstream file(std::string(argv[2]) + "/seed-" + std::to_string(++number),
+                       std::ios::binary);
+    file << seed;
+    if (!file.flush()) return 1;
+  }
+  return 0;
+}
