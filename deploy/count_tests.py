@@ -2,7 +2,7 @@
 """Counts the test cases of a `bazel test` run: prints "PASSED FAILED".
 
 Reads the output of Bazel on stdin for the targets and their outcomes, and each target's test.xml for
-its cases. A target that failed without a failed case (a crash, a time-out, a build error) counts as
+its cases, below bazel-testlogs or the folder that is given. A target that failed without a failed case (a crash, a time-out, a build error) counts as
 one failed case.
 """
 
@@ -15,10 +15,10 @@ import xml.etree.ElementTree
 _OUTCOME = re.compile(r"^(//\S*:\S+)\s+(\(cached\) )?([A-Z][A-Z ]*[A-Z])(\s|$)")
 
 
-def count_cases(target):
+def count_cases(logs, target):
     """Returns how many cases of `target` passed and failed. Skipped ones are neither."""
     passed = failed = 0
-    folder = pathlib.Path("bazel-testlogs", *target[2:].split(":"))
+    folder = pathlib.Path(logs, *target[2:].split(":"))
     for report in folder.rglob("test.xml"):
         for case in xml.etree.ElementTree.parse(report).iter("testcase"):
             if case.get("status") == "notrun" or case.get("result") in ("skipped", "suppressed"):
@@ -31,6 +31,7 @@ def count_cases(target):
 
 
 def main():
+    logs = sys.argv[1] if len(sys.argv) > 1 else "bazel-testlogs"
     passed = failed = 0
     for line in sys.stdin:
         match = _OUTCOME.match(line)
@@ -38,7 +39,7 @@ def main():
             continue
         target, outcome = match.group(1), match.group(3)
         built = outcome not in ("FAILED TO BUILD", "NO STATUS")
-        cases_passed, cases_failed = count_cases(target) if built else (0, 0)
+        cases_passed, cases_failed = count_cases(logs, target) if built else (0, 0)
         if outcome not in ("PASSED", "FLAKY") and cases_failed == 0:
             cases_failed = 1
         passed += cases_passed

@@ -16,8 +16,10 @@ packages=(
   clang-19 curl
 )
 if [[ ${1:-} == --tests ]]; then
-  # Style checks, sanitizers, promtool.
-  packages+=(clang-format clang-tidy clang-14 libclang-rt-14-dev prometheus)
+  # Style checks, sanitizers, promtool, opt-19, programs to hunt for crashes with.
+  packages+=(
+    clang-format clang-tidy clang-14 libclang-rt-14-dev prometheus llvm-19 csmith libcsmith-dev
+  )
 fi
 
 missing=()

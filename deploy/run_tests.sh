@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything, and runs all tests and style checks. The last line is
-# "N passed, N failed", where each GoogleTest case and each style check counts one; the exit code is
-# 0 only if nothing failed.
+# Installs what is missing, builds everything, runs all tests, fuzzes for a while and checks the
+# style. The last line is "N passed, N failed", where each GoogleTest case, each fuzz target and each
+# style check counts one; the exit code is 0 only if nothing failed.
 set -uo pipefail
 exec </dev/null
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -13,6 +13,18 @@ export USER=${USER:-$(id -un)}
 readonly quiet=(--noshow_progress --curses=no --color=no --ui_event_filters=-info)
 passed=0
 failed=0
+
+# Adds what the command "$@" says of the checks of kind $1, "PASS kind: ..." or "FAIL kind: ...".
+run_checks() {
+  local kind=$1 status checks_failed
+  shift
+  "$@" 2>&1 | tee "$output"
+  status=${PIPESTATUS[0]}
+  checks_failed=$(grep -c "^FAIL $kind: " "$output")
+  passed=$((passed + $(grep -c "^PASS $kind: " "$output")))
+  failed=$((failed + checks_failed))
+  if ((status != 0 && checks_failed == 0)); then give_up "$* (exit code $status)"; fi
+}
 
 finish() {
   echo "$passed passed, $failed failed"
@@ -39,10 +51,6 @@ counts=$(deploy/count_tests.py <"$output") || give_up "deploy/count_tests.py"
 read -r passed failed <<<"$counts"
 if ((status != 0 && failed == 0)); then give_up "bazel test //... (exit code $status)"; fi
 
-deploy/check_style.sh 2>&1 | tee "$output"
-status=${PIPESTATUS[0]}
-passed=$((passed + $(grep -c '^PASS style: ' "$output")))
-style_failed=$(grep -c '^FAIL style: ' "$output")
-failed=$((failed + style_failed))
-if ((status != 0 && style_failed == 0)); then give_up "deploy/check_style.sh (exit code $status)"; fi
+run_checks fuzz deploy/run_fuzzers.sh 10
+run_checks style deploy/check_style.sh
 finish
