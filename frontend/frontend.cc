@@ -29,6 +29,7 @@
 #include "frontend/crash_reports/crash_reporter.h"
 #include "frontend/event_loop.h"
 #include "frontend/grpc_worker_client.h"
+#include "frontend/listener.h"
 #include "frontend/log.h"
 #include "frontend/metrics/metrics.h"
 #include "frontend/options.h"
@@ -109,6 +110,7 @@ class Frontend {
   SessionEnvironment environment_;
   SessionTable table_;
   std::unique_ptr<CompilerService> service_;
+  std::unique_ptr<Listener> listener_;
   int metrics_port_ = 0;
   bool is_draining_ = false;
   bool is_ending_ = false;
@@ -206,12 +208,17 @@ absl::Status Frontend::StartServing() {
     if (!port.ok()) return port.status();
     metrics_port_ = *port;
   }
-  status =
-      rpc_->Start(options_.listen, service_->service(),
-                  [this](grpc::ServerCompletionQueue* queue) { return service_->Methods(queue); });
-  if (!status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(&loop_, options_.listen);
+  if (!listener.ok()) return listener.status();
+  listener_ = *std::move(listener);
   absl::string_view socket = options_.listen;
   if (absl::ConsumePrefix(&socket, "unix:")) status = spawner_->RemoveAtEnd(std::string(socket));
+  if (!status.ok()) return status;
+  status = rpc_->Start(service_->service(), [this](grpc::ServerCompletionQueue* queue) {
+    return service_->Methods(queue);
+  });
+  if (!status.ok()) return status;
+  listener_->Start([this](UniqueFd connection) { rpc_->Serve(std::move(connection)); });
   pool_->Start();
   if (options_.session_idle_timeout > absl::ZeroDuration()) ExpireSessions();
   return status;
@@ -268,7 +275,7 @@ void Frontend::ExpireSessions() {
 absl::Status Frontend::Announce() {
   const std::string host = options_.listen.substr(0, options_.listen.rfind(':'));
   const std::string address =
-      rpc_->port() == 0 ? options_.listen : absl::StrCat(host, ":", rpc_->port());
+      listener_->port() == 0 ? options_.listen : absl::StrCat(host, ":", listener_->port());
   std::string metrics = "off";
   if (metrics_port_ != 0) {
     const std::string& listen = options_.metrics_listen;
@@ -284,8 +291,8 @@ absl::Status Frontend::Announce() {
     status = directory_.Write("metrics_port.txt", absl::StrCat(metrics_port_, "\n"));
   }
   // Last: a client that sees the port connects.
-  if (status.ok() && rpc_->port() != 0) {
-    status = directory_.Write("port.txt", absl::StrCat(rpc_->port(), "\n"));
+  if (status.ok() && listener_->port() != 0) {
+    status = directory_.Write("port.txt", absl::StrCat(listener_->port(), "\n"));
   }
   return status;
 }
@@ -410,6 +417,7 @@ void Frontend::Run() {
     LogWarning("ended although a file is still being read");
     _exit(0);
   }
+  listener_.reset();
   // The workers are gone: calls to them are failing just now.
   rpc_->Shutdown();
   metrics_.StopServing();

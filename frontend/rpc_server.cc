@@ -1,38 +1,22 @@
 #include "frontend/rpc_server.h"
 
-#include <sys/stat.h>
-
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/synchronization/notification.h"
 #include "common/queue_work.h"
 
 namespace holdfast {
-namespace {
-
-// Sets the mask for files that this process makes, for a scope. Process-wide: other threads should
-// make none meanwhile.
-class ScopedUmask {
- public:
-  explicit ScopedUmask(mode_t mask) : previous_(umask(mask)) {}
-  ~ScopedUmask() { umask(previous_); }
-
- private:
-  const mode_t previous_;
-};
-
-}  // namespace
 
 RpcServer::RpcServer(int64_t max_message_bytes, UnaryServer::Hooks hooks)
     : calls_(std::move(hooks)) {
   builder_.SetMaxReceiveMessageSize(static_cast<int>(max_message_bytes));
   builder_.SetMaxSendMessageSize(-1);  // Workers' replies are bounded where they come in.
-  // Two services must not share a port by accident.
-  builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   queue_ = builder_.AddCompletionQueue();
+  // Unlike AddInsecureChannelFromFd(), it knows the peer, and cuts who connects and never speaks.
+  acceptor_ = builder_.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
 }
 
 RpcServer::~RpcServer() {
@@ -43,23 +27,20 @@ RpcServer::~RpcServer() {
 }
 
 absl::Status RpcServer::Start(
-    const std::string& address, grpc::Service* service,
+    grpc::Service* service,
     const std::function<std::vector<UnaryServer::Method>(grpc::ServerCompletionQueue*)>& methods) {
-  builder_.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
   builder_.RegisterService(service);
-  {
-    const ScopedUmask socket_mode(0177);
-    server_ = builder_.BuildAndStart();
-  }
-  absl::string_view path = address;
-  const bool is_unix = absl::ConsumePrefix(&path, "unix:");
-  if (is_unix) port_ = 0;
-  if (server_ == nullptr || (!is_unix && port_ <= 0)) {
-    return absl::InvalidArgumentError(absl::StrCat("--listen: cannot listen on ", address));
-  }
+  server_ = builder_.BuildAndStart();
+  if (server_ == nullptr) return absl::InternalError("cannot start the gRPC server");
   calls_.Serve(methods(queue_.get()));
   thread_ = std::thread([this] { ServeQueue(queue_.get()); });
   return absl::OkStatus();
+}
+
+void RpcServer::Serve(UniqueFd connection) {
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+  parameters.fd = connection.release();
+  acceptor_->HandleNewConnection(&parameters);
 }
 
 void RpcServer::RunOnQueue(absl::AnyInvocable<void()> work) {

@@ -1,4 +1,5 @@
-// The public port: a gRPC server whose calls, and the calls to workers, share one queue and thread.
+// The public service: a gRPC server whose calls, and the calls to workers, share one queue and
+// thread.
 #ifndef HOLDFAST_FRONTEND_RPC_SERVER_H_
 #define HOLDFAST_FRONTEND_RPC_SERVER_H_
 
@@ -8,13 +9,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "common/unary_server.h"
+#include "common/unique_fd.h"
 #include "frontend/grpc_worker_client.h"
 
 namespace holdfast {
@@ -26,13 +27,13 @@ class RpcServer {
   // After Shutdown(), or if Start() failed or was not called.
   ~RpcServer();
 
-  // Listens on `address`, HOST:PORT or unix:PATH (mode 0600), and serves `methods` of `service`,
-  // which are made for the queue. InvalidArgument: the address cannot be had.
+  // Serves `methods` of `service`, which are made for the queue. Internal: gRPC cannot start.
   absl::Status Start(
-      const std::string& address, grpc::Service* service,
+      grpc::Service* service,
       const std::function<std::vector<UnaryServer::Method>(grpc::ServerCompletionQueue*)>& methods);
-  // Of the TCP port; 0 for a Unix socket.
-  int port() const { return port_; }
+
+  // Any thread, between Start() and Shutdown(): a client's connection, CLOEXEC and non-blocking.
+  void Serve(UniqueFd connection);
 
   // Any thread, until Shutdown(): runs `work` on the queue's thread.
   void RunOnQueue(absl::AnyInvocable<void()> work);
@@ -51,11 +52,11 @@ class RpcServer {
  private:
   grpc::ServerBuilder builder_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
   CallGate gate_;
   UnaryServer calls_;
   std::thread thread_;
-  int port_ = 0;
 };
 
 }  // namespace holdfast

@@ -196,6 +196,9 @@ TEST(DrainTest, RefusesNewCallsWithUnavailableAndASecondSignalEndsItAtOnce) {
   EXPECT_THAT(refused.error_message(), HasSubstr("shutting down"));
   int64_t id = 0;
   EXPECT_EQ(StartSession(client.get(), kUri, 0, &id).error_code(), StatusCode::UNAVAILABLE);
+  const grpc::Status late = GetSpaces(service.NewClient().get());  // By a new connection.
+  EXPECT_EQ(late.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_THAT(late.error_message(), HasSubstr("shutting down"));
   EXPECT_FALSE(step.is_over());
   service.Signal(SIGTERM);
   EXPECT_EQ(service.Wait(), 0);
