@@ -4,8 +4,10 @@
 // ways in which a start fails: failure_limits_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,11 +17,15 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
+#include "common/unique_fd.h"
 #include "tests/integration/misbehaving_service.h"
 #include "tests/integration/running_program.h"
 
@@ -210,17 +216,17 @@ TEST(RestartEdgesTest, WorkersAreStartedFromTheOldBinaryAfterAnotherWasMovedInIt
 
 // ---- No descriptors left in the front ----
 
-// Allows a process no descriptor beyond those it has, as long as this lives.
+// Allows a process at most `spare` descriptors beyond those it has, as long as this lives.
 class DescriptorShortage {
  public:
-  explicit DescriptorShortage(pid_t pid) : pid_(pid) {
+  explicit DescriptorShortage(pid_t pid, rlim_t spare = 0) : pid_(pid) {
     EXPECT_EQ(prlimit(pid_, RLIMIT_NOFILE, nullptr, &before_), 0);
     // The limit is one on numbers: the first that is free is the first that is forbidden.
     rlim_t first_free = 0;
     while (fs::exists(fs::symlink_status(absl::StrCat("/proc/", pid_, "/fd/", first_free)))) {
       ++first_free;
     }
-    const rlimit limit{first_free, before_.rlim_max};
+    const rlimit limit{first_free + spare, before_.rlim_max};
     EXPECT_EQ(prlimit(pid_, RLIMIT_NOFILE, &limit, nullptr), 0);
   }
   ~DescriptorShortage() { EXPECT_EQ(prlimit(pid_, RLIMIT_NOFILE, &before_, nullptr), 0); }
@@ -279,6 +285,48 @@ TEST_F(DescriptorShortageTest, SessionWhoseWorkerDiesMeanwhileIsRestoredAfterwar
   }
   EXPECT_TRUE(WaitUntil([&] { return StepBy(&session_, {"noop"}).ok(); }, kLong));
   EXPECT_EQ(session_.Observe(ObservationIndex(&session_, "counter")).int64_value(), 1);
+}
+
+// A TCP connection to the service, on which nothing is said.
+UniqueFd ConnectSilently(const ServiceProcess& service) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  int port = 0;
+  EXPECT_TRUE(absl::SimpleAtoi(service.ReadFile("port.txt"), &port));
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  return fd;
+}
+
+// gRPC speaks first on a connection.
+bool IsAccepted(const UniqueFd& connection) {
+  char byte = 0;
+  return recv(connection.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+TEST_F(DescriptorShortageTest, ConnectionsAreAcceptedAgainAfterwards) {
+  constexpr int kSpare = 16;
+  const DescriptorShortage shortage(service_.pid(), kSpare);
+  std::vector<UniqueFd> connections;
+  for (int i = 0; i < 2 * kSpare; ++i) connections.push_back(ConnectSilently(service_));
+  EXPECT_TRUE(WaitUntil([&] {
+    return absl::StrContains(service_.ReadFile("logs/holdfast.log"), "cannot accept connections");
+  }));
+  // The service may have closed some descriptors of its own meanwhile, but not so many.
+  EXPECT_FALSE(IsAccepted(connections.back()));
+  EXPECT_TRUE(StepBy(&session_, {"add_one"}).ok()) << "who is connected notices nothing";
+  // Who comes now waits, among others. There never are more descriptors than now.
+  auto late = std::async(std::launch::async, [&] { return GetSpaces(service_.NewClient().get()); });
+  const UniqueFd last = std::move(connections.back());
+  connections.clear();
+  EXPECT_TRUE(WaitUntil([&] { return IsAccepted(last); })) << "it waited and was cut";
+  const grpc::Status waited = late.get();
+  EXPECT_TRUE(waited.ok()) << waited.error_message();
+  const grpc::Status status = GetSpaces(service_.NewClient().get());
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  ExpectState(&session_, "add_one,add_one = 2");
 }
 
 // ---- The spawner goes ----
