@@ -22,8 +22,8 @@ constexpr int kMaxHandlerFrames = 16;
 
 // Abseil follows frame pointers, and compilers are built without: this reads the unwind tables.
 // `context`, if not null, is that of the interrupted code, with whose frame the trace begins.
-int Unwind(void** frames, int* sizes, int max_frames, int skipped, const void* context,
-           int* dropped_frames) {
+[[maybe_unused]] int Unwind(void** frames, int* sizes, int max_frames, int skipped,
+                            const void* context, int* dropped_frames) {
   void* stack[kMaxHandlerFrames + kMaxFrames];
   const int depth = backtrace(stack, kMaxHandlerFrames + kMaxFrames);
   void** first = stack + std::min(depth, skipped);
