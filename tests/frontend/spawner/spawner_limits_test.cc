@@ -92,7 +92,7 @@ TEST_F(MemoryCgroupTest, PageCacheIsNoProof) {
 TEST_F(MemoryCgroupTest, LossOfAChildShows) {
   Observed* victim = Spawn({"lose_child", Bytes(1024)}, kMemoryLimit);
   if (client_->mechanisms().memory == "cgroup_v1") {
-    RunUntil([&] { return victim->out == "child 9\nready\n"; });
+    RunUntil([&] { return victim->pid != 0 && victim->out == "child 9\nready\n"; });
     EXPECT_TRUE(Measure(victim).memory_limit_hit);
     EXPECT_TRUE(client_->Measure({victim->id}, /*whole_groups=*/false)[0]->memory_limit_hit);
     client_->Kill(victim->id);
@@ -113,7 +113,7 @@ TEST_F(MemoryCgroupTest, NeighbourIsSpared) {
 TEST_F(PidsCgroupTest, ForkBombIsHeldAndRemoved) {
   Observed* neighbour = SpawnReady({"hold", "1"}, kProcessLimit);
   Observed* victim = Spawn({"fork_bomb"}, kProcessLimit);
-  RunUntil([&] { return victim->out == "refused\n"; });
+  RunUntil([&] { return victim->pid != 0 && victim->out == "refused\n"; });
   const ProcessUsage usage = Measure(victim);
   EXPECT_TRUE(usage.process_limit_hit);
   EXPECT_GT(usage.processes, 1);
@@ -178,7 +178,9 @@ TEST_F(WatchdogTest, PrivateMemoryIsBounded) {
   GTEST_SKIP() << "sanitizers use address space without measure";
 #endif
   // Twice the limit and 1 GiB.
-  EXPECT_EQ(Exit(Spawn({"memory", Bytes(1100)}, kMemoryLimit)).exit_code, 0);
+  const ProcessExit& within = Exit(Spawn({"memory", Bytes(1100)}, kMemoryLimit));
+  EXPECT_EQ(within.exit_code, 0);
+  EXPECT_EQ(within.signal, 0);
   const ProcessExit& exit = Exit(Spawn({"memory", Bytes(1400)}, kMemoryLimit));
   EXPECT_EQ(exit.signal, SIGABRT);  // bad_alloc.
   EXPECT_LT(exit.peak_rss_bytes, 100 * kMiB);
