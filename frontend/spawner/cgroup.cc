@@ -265,7 +265,12 @@ absl::Status WriteCgroupFile(const std::string& directory, absl::string_view nam
   const std::string path = absl::StrCat(directory, "/", name);
   const UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file) return absl::ErrnoToStatus(errno, absl::StrCat("open ", path));
-  if (write(file.get(), text.data(), text.size()) < 0) {
+  ssize_t written;
+  do {
+    written = write(file.get(), text.data(), text.size());
+    // Setting a limit on memory is interruptible, and the children of a spawner end at any time.
+  } while (written < 0 && errno == EINTR);
+  if (written < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("write '", text, "' to ", path));
   }
   return absl::OkStatus();

@@ -1,9 +1,12 @@
 // Finding cgroups in the kernel's texts, reading their evidence, and the life of a service's tree.
 #include "frontend/spawner/cgroup.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -166,6 +169,33 @@ class Child {
  private:
   pid_t pid_;
 };
+
+int full_fifo = -1;
+
+// The kernel does so with a limit on memory, whatever the signal; here a pipe that is full does.
+TEST(CgroupFile, WriteThatASignalInterruptsIsTriedAgain) {
+  const std::string name = absl::StrCat("fifo-", getpid());
+  const std::string path = absl::StrCat(testing::TempDir(), "/", name);
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const UniqueFd fifo(open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  const std::string page(4096, 'x');
+  while (write(fifo.get(), page.data(), page.size()) > 0) {
+  }
+  full_fifo = fifo.get();
+  struct sigaction drain {};  // Without SA_RESTART.
+  drain.sa_handler = [](int) {
+    char bytes[4096];
+    if (read(full_fifo, bytes, sizeof(bytes)) < 0) abort();
+  };
+  struct sigaction before {};
+  sigaction(SIGALRM, &drain, &before);
+  const itimerval soon{{0, 0}, {0, 20'000}};
+  setitimer(ITIMER_REAL, &soon, nullptr);
+  const absl::Status written = WriteCgroupFile(testing::TempDir(), name, "5");
+  EXPECT_TRUE(written.ok()) << written;
+  sigaction(SIGALRM, &before, nullptr);
+  std::filesystem::remove(path);
+}
 
 TEST(CgroupTree, OfADeadServiceIsRemovedAndThatOfALiveOneStays) {
   const Cgroups own = OwnCgroups();
