@@ -83,6 +83,13 @@ void FakeProcessSpawner::FailToStart(ProcessId id, std::string error) {
   Exit(id, exit);
 }
 
+void FakeProcessSpawner::LoseSpawner(ProcessId id) {
+  ProcessExit exit;
+  exit.spawner_lost = true;
+  exit.error = "the spawner process ended";
+  Exit(id, exit);
+}
+
 FakeProcessSpawner::Process& FakeProcessSpawner::process(ProcessId id) {
   auto found = processes_.find(id);
   Require(found != processes_.end(), "no such process");

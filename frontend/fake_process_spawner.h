@@ -42,7 +42,8 @@ class FakeProcessSpawner : public ProcessSpawner {
   // Shorthands for Exit().
   void ExitWithCode(ProcessId id, int code);
   void ExitBySignal(ProcessId id, int signal);
-  void FailToStart(ProcessId id, std::string error);  // Also for an exit that nobody saw.
+  void FailToStart(ProcessId id, std::string error);
+  void LoseSpawner(ProcessId id);  // Before or after it has started.
 
   // Every process that was ever asked for; ids count up from 1.
   size_t spawned() const { return processes_.size(); }

@@ -67,6 +67,8 @@ struct ProcessExit {
   // False: it was never started, or its end was not seen. `error` says why; the rest is unset, but
   // for the exit code 126 of a program that cannot be executed.
   bool known = false;
+  // Not known, and no fault of the process: it was lost with its spawner. It may never have run.
+  bool spawner_lost = false;
   std::string error;
   int exit_code = 0;  // Meaningful if signal is 0.
   int signal = 0;

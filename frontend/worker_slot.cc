@@ -204,7 +204,7 @@ WorkerFailure WorkerSlot::Judge(const ProcessExit& exit) const {
   if (kill_cause == WorkerFailure::LINK) return kill_reason_;
   WorkerFailure failure;
   if (!exit.known) {
-    failure.set_cause(pid_ == 0 ? WorkerFailure::SPAWN : WorkerFailure::SPAWNER_LOST);
+    failure.set_cause(exit.spawner_lost ? WorkerFailure::SPAWNER_LOST : WorkerFailure::SPAWN);
   } else {
     failure.set_cause(exit.signal != 0 ? WorkerFailure::SIGNAL : WorkerFailure::EXIT);
   }

@@ -27,6 +27,8 @@ namespace {
 constexpr absl::Duration kLongLife = absl::Seconds(30);
 constexpr absl::Duration kMinBackOff = absl::Milliseconds(100);
 constexpr absl::Duration kMaxBackOff = absl::Seconds(5);
+// Who paces requests never comes near.
+constexpr size_t kMaxWaiting = 64;
 constexpr int kDestructionTimeoutMs = 5000;
 constexpr absl::Duration kMaxTreeRemoval = absl::Seconds(1);
 
@@ -34,6 +36,14 @@ constexpr absl::Duration kMaxTreeRemoval = absl::Seconds(1);
 // own loop: if the machine is too busy for that, time does not pass here either.
 constexpr absl::Duration kPingInterval = absl::Seconds(1);
 constexpr int kMaxSilentPings = 5;
+
+constexpr char kShuttingDown[] = "the service is shutting down";
+constexpr char kBinaryError[] = "dup of the binary";
+constexpr char kSpawnerEnded[] = "the spawner process ended";
+
+std::string NoSpawner(absl::string_view why) {
+  return absl::StrCat("there is no spawner process: ", why);
+}
 
 constexpr const char* kMechanisms[] = {kWatchdog, "cgroup_v1", "cgroup_v2"};  // By version.
 
@@ -74,12 +84,17 @@ int SpawnSpawner(int executable, int control, pid_t* pid) {
 
 }  // namespace
 
-SpawnerClient::SpawnerClient(EventLoop* loop, int executable, bool use_cgroups)
-    : loop_(loop), executable_(Duplicate(executable)), use_cgroups_(use_cgroups) {}
+SpawnerClient::SpawnerClient(EventLoop* loop, int executable, bool use_cgroups,
+                             absl::Duration patience)
+    : loop_(loop),
+      executable_(Duplicate(executable)),
+      use_cgroups_(use_cgroups),
+      patience_(patience) {}
 
 SpawnerClient::~SpawnerClient() {
   loop_->Cancel(ping_timer_);
   loop_->Cancel(restart_timer_);
+  loop_->Cancel(patience_timer_);
   loop_->Cancel(shutdown_timer_);
   if (channel_ != nullptr) {
     channel_->CloseSending();
@@ -106,6 +121,12 @@ absl::Status SpawnerClient::Start() {
 }
 
 absl::Status SpawnerClient::StartSpawner() {
+  absl::Status launched = Launch();
+  if (!launched.ok()) spawner_error_ = std::string(launched.message());
+  return launched;
+}
+
+absl::Status SpawnerClient::Launch() {
   if (!executable_) return absl::ResourceExhaustedError("no descriptor of the executable");
   auto sockets = MakeControlSockets();
   if (!sockets.ok()) return sockets.status();
@@ -130,6 +151,7 @@ absl::Status SpawnerClient::StartSpawner() {
   for (const OwnedPath& owned : owned_) Tell(CleanupMessage{owned});
   silent_pings_ = 0;
   ping_timer_ = loop_->RunAfter(kPingInterval, [this] { Ping(); });
+  SendWaiting();
   return absl::OkStatus();
 }
 
@@ -139,14 +161,51 @@ ProcessId SpawnerClient::Spawn(ProcessRequest request, Events events) {
   process->events = std::move(events);
   process->limits = request.limits;
   processes_[id] = std::move(process);
-  absl::Status sent = Send(id, std::move(request));
-  if (!sent.ok()) FinishLater(id, std::string(sent.message()));
+  absl::Status asked = Ask(id, std::move(request));
+  if (!asked.ok()) FinishLater(id, std::string(asked.message()));
   return id;
 }
 
+absl::Status SpawnerClient::Ask(ProcessId id, ProcessRequest request) {
+  if (ending_) return absl::UnavailableError(kShuttingDown);
+  if (channel_ != nullptr) return Send(id, std::move(request));
+  if (!is_patient_ || waiting_.size() >= kMaxWaiting) {
+    return absl::UnavailableError(NoSpawner(spawner_error_));
+  }
+  UniqueFd binary = Duplicate(request.binary);  // Borrowed for this call only.
+  if (!binary) return absl::ErrnoToStatus(errno, kBinaryError);
+  waiting_.push_back({id, std::move(binary), std::move(request)});
+  OnHeldUp();
+  return absl::OkStatus();
+}
+
+void SpawnerClient::SendWaiting() {
+  for (Waiting& one : std::exchange(waiting_, {})) {
+    one.request.binary = one.binary.get();
+    absl::Status sent = Send(one.id, std::move(one.request));
+    if (!sent.ok()) FinishLater(one.id, std::string(sent.message()));
+  }
+}
+
+void SpawnerClient::FailWaiting(const std::string& error) {
+  for (const Waiting& one : std::exchange(waiting_, {})) FinishLater(one.id, error);
+}
+
+void SpawnerClient::OnHeldUp() {
+  if (patience_timer_ != 0 || !is_patient_) return;
+  patience_timer_ = loop_->RunAfter(patience_, [this] {
+    patience_timer_ = 0;
+    is_patient_ = false;
+    FailWaiting(NoSpawner(spawner_error_));
+  });
+}
+
+void SpawnerClient::OnServed() {
+  loop_->Cancel(std::exchange(patience_timer_, 0));
+  is_patient_ = true;
+}
+
 absl::Status SpawnerClient::Send(ProcessId id, ProcessRequest request) {
-  if (ending_) return absl::UnavailableError("the service is shutting down");
-  if (channel_ == nullptr) return absl::UnavailableError("there is no spawner process");
   auto bytes = EncodeControlMessage(
       SpawnMessage{id, std::move(request.arguments), std::move(request.environment),
                    std::move(request.working_directory), request.limits});
@@ -154,7 +213,7 @@ absl::Status SpawnerClient::Send(ProcessId id, ProcessRequest request) {
   std::vector<UniqueFd> fds(kSpawnFds);
   fds[kBinaryFd] = Duplicate(request.binary);
   if (!fds[kBinaryFd]) {
-    return absl::ErrnoToStatus(errno, "dup of the binary");
+    return absl::ErrnoToStatus(errno, kBinaryError);
   }
   if (!request.link) return absl::InvalidArgumentError("no link");
   fds[kLinkFd] = std::move(request.link);
@@ -183,7 +242,11 @@ absl::Status SpawnerClient::OpenOutput(Process& process, UniqueFd* stdout_fd, Un
 }
 
 void SpawnerClient::Kill(ProcessId id) {
-  if (processes_.count(id) != 0) Tell(KillMessage{id});
+  if (processes_.count(id) == 0) return;
+  const auto waiting = absl::c_find_if(waiting_, [id](const Waiting& one) { return one.id == id; });
+  if (waiting == waiting_.end()) return Tell(KillMessage{id});
+  waiting_.erase(waiting);
+  FinishLater(id, "killed while it waited for a spawner process");
 }
 
 void SpawnerClient::Tell(const ControlMessage& message) {
@@ -256,6 +319,7 @@ void SpawnerClient::OnMessage(absl::string_view bytes, std::vector<UniqueFd> fds
   silent_pings_ = 0;
   auto message = DecodeControlMessage(bytes);
   if (!message.ok()) return;
+  if (!std::holds_alternative<PingMessage>(*message)) OnServed();
   if (auto* started = std::get_if<StartedMessage>(&*message)) {
     OnStarted(*started, std::move(fds));
   } else if (auto* exited = std::get_if<ExitedMessage>(&*message)) {
@@ -284,6 +348,7 @@ void SpawnerClient::OnStarted(const StartedMessage& message, std::vector<UniqueF
 void SpawnerClient::OnSpawnerGone() {
   loop_->Cancel(std::exchange(ping_timer_, 0));
   channel_.reset();
+  spawner_error_ = kSpawnerEnded;
   ReapSpawner();
   std::vector<ProcessId> lost;
   for (const auto& [id, process] : processes_) {
@@ -309,16 +374,19 @@ void SpawnerClient::StartAgain() {
 void SpawnerClient::AwaitEnd(ProcessId id) {
   auto found = processes_.find(id);
   if (found == processes_.end()) return;
-  static constexpr char kError[] = "the spawner process ended";
   Process& process = *found->second;
+  // One that has not started may yet have been the end of its spawner, and of each that follows.
+  const bool is_excused = process.pid != 0 || is_patient_;
+  if (process.pid == 0) OnHeldUp();
   // The kernel kills the process itself when its spawner ends. Its group only if the kernel can.
   if (process.pidfd) {
     syscall(SYS_pidfd_send_signal, process.pidfd.get(), SIGKILL, nullptr,
             PIDFD_SIGNAL_PROCESS_GROUP);
-    process.gone = FdWatcher::Create(loop_->uv(), process.pidfd.get(),
-                                     [this, id](int) { FinishUnknown(id, kError); });
+    process.gone = FdWatcher::Create(loop_->uv(), process.pidfd.get(), [this, id](int) {
+      FinishUnknown(id, kSpawnerEnded, /*spawner_lost=*/true);
+    });
   }
-  if (process.gone == nullptr) return FinishLater(id, kError);
+  if (process.gone == nullptr) return FinishLater(id, kSpawnerEnded, is_excused);
   process.gone->Watch(UV_READABLE);
 }
 
@@ -342,16 +410,18 @@ void SpawnerClient::Finish(ProcessId id, const ProcessExit& exit) {
   FinishShutdown();
 }
 
-void SpawnerClient::FinishUnknown(ProcessId id, std::string error) {
+void SpawnerClient::FinishUnknown(ProcessId id, std::string error, bool spawner_lost) {
   ProcessExit exit;
+  exit.spawner_lost = spawner_lost;
   exit.error = std::move(error);
   Finish(id, exit);
 }
 
-void SpawnerClient::FinishLater(ProcessId id, std::string error) {
-  loop_->Post([self = std::weak_ptr<SpawnerClient*>(self_), id, error = std::move(error)] {
-    if (auto alive = self.lock()) (*alive)->FinishUnknown(id, error);
-  });
+void SpawnerClient::FinishLater(ProcessId id, std::string error, bool spawner_lost) {
+  loop_->Post(
+      [self = std::weak_ptr<SpawnerClient*>(self_), id, spawner_lost, error = std::move(error)] {
+        if (auto alive = self.lock()) (*alive)->FinishUnknown(id, error, spawner_lost);
+      });
 }
 
 void SpawnerClient::Shutdown(absl::Duration timeout, absl::AnyInvocable<void()> done) {
@@ -359,6 +429,8 @@ void SpawnerClient::Shutdown(absl::Duration timeout, absl::AnyInvocable<void()> 
   shutdown_done_ = std::move(done);
   loop_->Cancel(std::exchange(ping_timer_, 0));
   loop_->Cancel(std::exchange(restart_timer_, 0));
+  loop_->Cancel(std::exchange(patience_timer_, 0));
+  FailWaiting(kShuttingDown);
   if (channel_ == nullptr) {
     loop_->Post([self = std::weak_ptr<SpawnerClient*>(self_)] {
       if (auto alive = self.lock()) (*alive)->FinishShutdown();

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -30,15 +31,17 @@
 namespace holdfast {
 
 // Owns one spawner process, kills it if it is silent for some seconds, and starts another if it
-// dies: then all workers have died with it, and each gets its on_exit. Lives on the loop's thread,
-// and ends before the loop does.
+// dies: then all workers have died with it, and each gets its on_exit. What is asked for meanwhile
+// waits for the next one. Lives on the loop's thread, and ends before the loop does.
 class SpawnerClient : public ProcessSpawner {
  public:
   // `executable`, borrowed for the call, is an open fd of a program that calls RunSpawner() when
   // started with kSpawnerRoleArgument: the program that this is. `use_cgroups`: limits on memory
   // and processes are enforced by cgroups where they can be made, in a tree named by this process's
-  // pid: there is one such object in a process at a time.
-  SpawnerClient(EventLoop* loop, int executable, bool use_cgroups = true);
+  // pid: there is one such object in a process at a time. `patience`: for so long requests may wait
+  // for a spawner that starts them; then they fail, and others at once until one has succeeded.
+  SpawnerClient(EventLoop* loop, int executable, bool use_cgroups = true,
+                absl::Duration patience = absl::Seconds(10));
 
   // Ends what still runs, without further callbacks, and waits for it: some seconds at worst.
   ~SpawnerClient() override;
@@ -78,9 +81,24 @@ class SpawnerClient : public ProcessSpawner {
     UniqueFd pidfd;                   // When it has started, and the kernel has such.
     std::unique_ptr<FdWatcher> gone;  // After the spawner's end: watches the pidfd.
   };
+  // A request for which there is no spawner yet. Holds two descriptors: `binary`, and the link.
+  struct Waiting {
+    ProcessId id;
+    UniqueFd binary;
+    ProcessRequest request;
+  };
 
   absl::Status StartSpawner();
+  absl::Status Launch();
+  // Sends the request, or lets it wait.
+  absl::Status Ask(ProcessId id, ProcessRequest request);
   absl::Status Send(ProcessId id, ProcessRequest request);
+  void SendWaiting();
+  void FailWaiting(const std::string& error);
+  // Requests are held up, for want of a spawner that lives; from here on patience runs out.
+  void OnHeldUp();
+  // A spawner does its work.
+  void OnServed();
   absl::Status OpenOutput(Process& process, UniqueFd* stdout_fd, UniqueFd* stderr_fd);
   void Tell(const ControlMessage& message);
   void OnMessage(absl::string_view bytes, std::vector<UniqueFd> fds);
@@ -92,8 +110,8 @@ class SpawnerClient : public ProcessSpawner {
                                        const std::vector<ProcessStat>& members);
   void AwaitEnd(ProcessId id);  // Of a process whose spawner is gone.
   void Finish(ProcessId id, const ProcessExit& exit);
-  void FinishUnknown(ProcessId id, std::string error);
-  void FinishLater(ProcessId id, std::string error);
+  void FinishUnknown(ProcessId id, std::string error, bool spawner_lost = false);
+  void FinishLater(ProcessId id, std::string error, bool spawner_lost = false);
   void FinishShutdown();
   void ReapSpawner();
   void RemoveOwned();
@@ -106,11 +124,16 @@ class SpawnerClient : public ProcessSpawner {
   std::unique_ptr<ControlChannel> channel_;  // Null while there is no spawner.
   pid_t spawner_pid_ = 0;
   absl::Time spawner_started_;
-  int failures_ = 0;  // Spawners in a row that did not live for long.
+  int failures_ = 0;           // Spawners in a row that did not live for long.
+  std::string spawner_error_;  // Why the last one ended, or did not start.
   int silent_pings_ = 0;
   Clock::TimerId ping_timer_ = 0;
   Clock::TimerId restart_timer_ = 0;
   Clock::TimerId shutdown_timer_ = 0;
+  std::deque<Waiting> waiting_;  // Empty while there is a spawner.
+  const absl::Duration patience_;
+  Clock::TimerId patience_timer_ = 0;  // Runs while requests are held up.
+  bool is_patient_ = true;             // It has not run out.
   std::vector<OwnedPath> owned_;
   std::unordered_map<ProcessId, std::unique_ptr<Process>> processes_;
   ProcessId last_process_ = 0;

@@ -324,6 +324,30 @@ TEST_F(WorkerPoolTest, IdleWorkerThatIsDeadAlreadyIsNotLent) {
   EXPECT_TRUE(second->lease.ok());
 }
 
+TEST_F(WorkerPoolTest, StartLostWithTheSpawnerIsNoStartFailure) {
+  MakePool(WithWarm(1, 1));
+  for (uint64_t worker = 1; worker <= 20; ++worker) {
+    ASSERT_EQ(spawner_.spawned(), worker) << "there is no back-off";
+    if (worker % 2 == 0) spawner_.Started(worker);
+    spawner_.LoseSpawner(worker);
+    Settle();
+    EXPECT_EQ(deaths_.back(), std::pair(WorkerState::kStarting, WorkerFailure::SPAWNER_LOST));
+  }
+  EXPECT_TRUE(pool_->is_ready());
+}
+
+TEST_F(WorkerPoolTest, StartForWantOfASpawnerIsAStartFailure) {
+  MakePool(WithWarm(1, 1));
+  const auto waiting = Acquire();
+  while (pool_->is_ready()) {
+    spawner_.FailToStart(spawner_.last(), "there is no spawner process: EPERM");
+    EXPECT_EQ(deaths_.back(), std::pair(WorkerState::kStarting, WorkerFailure::SPAWN));
+    Settle();
+    while (spawner_.alive().empty()) Advance(clock_.UntilNext());
+  }
+  EXPECT_THAT(std::string(waiting->lease.status().message()), HasSubstr("EPERM"));
+}
+
 TEST_F(WorkerPoolTest, StopFailsWaitersAndStartsNothing) {
   MakePool(WithWarm(1, 1));
   const auto waiting = Acquire();

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -122,7 +123,7 @@ TEST_F(SpawnerEndTest, SurvivesItsSpawner) {
   EXPECT_EQ(victim->exit->error, "the spawner process ended");
   EXPECT_TRUE(IsGone(process));
   EXPECT_FALSE(Exit(parent).known);
-  Exit(doomed);
+  EXPECT_TRUE(Exit(doomed).known || doomed->exit->spawner_lost);
   EXPECT_NE(client_->spawner_pid(), first);
   EXPECT_EQ(Exit(Spawn({"exit", "8"})).exit_code, 8);
   // The group of a worker goes too where the kernel has a safe way to say so (Linux 6.9).
@@ -134,28 +135,149 @@ TEST_F(SpawnerEndTest, SurvivesItsSpawner) {
   }
 }
 
-TEST_F(SpawnerEndTest, ComesBackAfterRepeatedDeaths) {
-  for (int death = 0; death < 3; ++death) {
+TEST_F(SpawnerEndTest, RequestsWaitForTheNextSpawner) {
+  int waited = 0;
+  for (int death = 0; death < 4; ++death) {
+    Observed* victim = Spawn({"ignore"});
+    RunUntil([&] { return victim->pid != 0; });
     Signal(client_->spawner_pid(), SIGKILL);
-    // In the back-off requests fail at once; then one succeeds.
-    bool served = false;
-    std::function<void()> attempt = [&] {
-      ProcessRequest request;
-      request.arguments = {"x", "exit", "0"};
-      request.working_directory = scratch_;
-      request.binary = victim_.get();
-      request.link = std::move(MakeSocketPair(SOCK_STREAM)->first);
-      ProcessSpawner::Events events;
-      events.on_exit = [&](const ProcessExit& exit) {
-        served = exit.known;
-        Changed();
-        if (!served) loop_.RunAfter(absl::Milliseconds(20), attempt);
-      };
-      client_->Spawn(std::move(request), std::move(events));
-    };
-    attempt();
-    RunUntil([&] { return served; });
+    EXPECT_FALSE(Exit(victim).known);
+    EXPECT_TRUE(victim->exit->spawner_lost);
+    // After the first death the next one is there already.
+    if (client_->spawner_pid() == 0) ++waited;
+    std::vector<Observed*> later;
+    for (int i = 0; i < 5; ++i) later.push_back(Spawn({"exit", "8"}));
+    for (Observed* one : later) EXPECT_EQ(Exit(one).exit_code, 8) << one->exit->error;
   }
+  EXPECT_GT(waited, 0);
+}
+
+TEST_F(SpawnerEndTest, RequestThatNoSpawnerReadIsLostWithIt) {
+  Signal(client_->spawner_pid(), SIGSTOP);
+  Observed* victim = Spawn({"exit", "0"});
+  Signal(client_->spawner_pid(), SIGKILL);
+  EXPECT_FALSE(Exit(victim).known);
+  EXPECT_TRUE(victim->exit->spawner_lost);
+  EXPECT_EQ(victim->pid, 0);
+}
+
+// The program of its spawner cannot be executed while a test says so.
+class NoSpawnerTest : public SpawnerClientTest {
+ protected:
+  void Start(absl::Duration patience) {
+    client_.reset();
+    host_ = scratch_ + "/host";
+    std::filesystem::copy_file(kHost, host_);
+    client_ = std::make_unique<SpawnerClient>(&loop_, OpenBinary(host_).get(),
+                                              /*use_cgroups=*/true, patience);
+    ASSERT_TRUE(client_->Start().ok());
+  }
+  // No other comes.
+  void LoseSpawner() {
+    Observed* victim = Spawn({"ignore"});
+    RunUntil([&] { return victim->pid != 0; });
+    ASSERT_EQ(chmod(host_.c_str(), 0), 0);
+    Signal(client_->spawner_pid(), SIGKILL);
+    EXPECT_TRUE(Exit(victim).spawner_lost);
+    EXPECT_EQ(client_->spawner_pid(), 0);
+  }
+  size_t OpenFdsNow() {
+    // Handles of the last round are closed in the next one.
+    loop_.Post([this] { loop_.Stop(); });
+    loop_.Run();
+    return OpenFds(getpid());
+  }
+
+  std::string host_;
+};
+
+TEST_F(NoSpawnerTest, FailsAfterAWhileSaysWhyAndRecovers) {
+  Start(/*patience=*/absl::Milliseconds(300));
+  LoseSpawner();
+  const std::string error =
+      "there is no spawner process: cannot start the spawner process: Permission denied";
+  Observed* first = Spawn({"exit", "0"});
+  Observed* second = Spawn({"exit", "0"});
+  EXPECT_EQ(Exit(first).error, error);
+  EXPECT_EQ(Exit(second).error, error);
+  EXPECT_FALSE(first->exit->spawner_lost);
+  // No more patience: it would hide that nothing can be started.
+  bool passed = false;
+  Observed* at_once = Spawn({"exit", "0"});
+  loop_.Post([&] {
+    passed = true;
+    Changed();
+  });
+  RunUntil([&] { return passed; });
+  EXPECT_TRUE(at_once->exit);
+  ASSERT_EQ(chmod(host_.c_str(), 0700), 0);
+  std::function<void()> poll_spawner = [&] {
+    Changed();
+    if (client_->spawner_pid() == 0) loop_.RunAfter(absl::Milliseconds(20), poll_spawner);
+  };
+  poll_spawner();
+  RunUntil([&] { return client_->spawner_pid() != 0; });
+  EXPECT_EQ(Exit(Spawn({"exit", "8"})).exit_code, 8);
+}
+
+TEST_F(NoSpawnerTest, SpawnersThatNeverStartAnythingAreNoExcuse) {
+  Start(/*patience=*/absl::ZeroDuration());
+  Signal(client_->spawner_pid(), SIGSTOP);
+  Observed* excused = Spawn({"exit", "0"});
+  Signal(client_->spawner_pid(), SIGKILL);
+  EXPECT_TRUE(Exit(excused).spawner_lost);
+  const pid_t next = client_->spawner_pid();
+  ASSERT_NE(next, 0);
+  bool passed = false;
+  loop_.RunAfter(absl::Milliseconds(1), [&] {
+    passed = true;
+    Changed();
+  });
+  RunUntil([&] { return passed; });
+  Signal(next, SIGSTOP);
+  Observed* failed = Spawn({"exit", "0"});
+  Signal(next, SIGKILL);
+  EXPECT_FALSE(Exit(failed).known);
+  EXPECT_FALSE(failed->exit->spawner_lost);
+  EXPECT_EQ(failed->exit->error, "the spawner process ended");
+}
+
+TEST_F(NoSpawnerTest, WhatWaitsCanBeKilledAndIsBounded) {
+  Start(/*patience=*/absl::Hours(1));
+  LoseSpawner();
+  const size_t before = OpenFdsNow();
+  std::vector<Observed*> waiting;
+  while (waiting.empty() || !waiting.back()->exit) {
+    ASSERT_LT(waiting.size(), 1000u);
+    waiting.push_back(Spawn({"exit", "0"}));
+    waiting.back()->link.reset();
+    EXPECT_FALSE(waiting.back()->exit);  // Never from within the call.
+    OpenFdsNow();
+  }
+  EXPECT_FALSE(waiting.front()->exit);
+  waiting.pop_back();
+  EXPECT_EQ(OpenFdsNow(), before + 2 * waiting.size());
+  for (Observed* one : waiting) client_->Kill(one->id);
+  for (Observed* one : waiting) {
+    EXPECT_EQ(Exit(one).error, "killed while it waited for a spawner process");
+    EXPECT_EQ(one->pid, 0);
+  }
+  EXPECT_EQ(OpenFdsNow(), before);
+}
+
+TEST_F(NoSpawnerTest, ShutdownEndsWhatWaits) {
+  Start(/*patience=*/absl::Hours(1));
+  LoseSpawner();
+  Observed* waiting = Spawn({"exit", "0"});
+  bool done = false;
+  client_->Shutdown(absl::Seconds(20), [&] {
+    done = true;
+    Changed();
+  });
+  EXPECT_FALSE(waiting->exit);
+  RunUntil([&] { return done; });
+  ASSERT_TRUE(waiting->exit);
+  EXPECT_EQ(waiting->exit->error, "the service is shutting down");
 }
 
 TEST_F(SpawnerEndTest, ShutdownEndsEverythingInOrder) {
