@@ -24,14 +24,15 @@ class FakeProcessSpawner : public ProcessSpawner {
     pid_t pid = 0;
     int kills = 0;  // Calls of Kill() while it lived.
     bool started = false;
-    bool ended = false;  // Set by a test: it is dead, and the exit is still to be told.
     bool exited = false;
-    ProcessUsage usage;  // Set by a test: what Measure() tells.
+    // Set by a test: what Look() and Measure() tell.
+    ProcessCondition condition = ProcessCondition::kRuns;
+    ProcessUsage usage;
   };
 
   ProcessId Spawn(ProcessRequest request, Events events) override;
   void Kill(ProcessId id) override;
-  bool HasEnded(ProcessId id) override { return Alive(id).ended; }
+  ProcessCondition Look(ProcessId id) override { return Alive(id).condition; }
   std::vector<absl::optional<ProcessUsage>> Measure(absl::Span<const ProcessId> processes,
                                                     bool whole_groups) override;
 

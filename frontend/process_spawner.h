@@ -52,6 +52,13 @@ struct ProcessUsage {
   bool process_limit_hit = false;
 };
 
+// What a look at a process shows.
+enum class ProcessCondition {
+  kRuns,     // As far as can be told.
+  kStopped,  // By a signal or a debugger.
+  kEnded,    // Although on_exit may not have told yet.
+};
+
 struct ProcessRequest {
   // argv[0] and the arguments. What is executed is `binary`.
   std::vector<std::string> arguments;
@@ -101,9 +108,9 @@ class ProcessSpawner {
   // done.
   virtual void Kill(ProcessId process) = 0;
 
-  // Whether the process has ended already, although on_exit may not have told yet. A momentary
-  // answer, and cheap: to be asked before a process that idled is relied on.
-  virtual bool HasEnded(ProcessId process) = 0;
+  // A momentary answer, and cheap (some microseconds): to be asked before a process that idled is
+  // relied on. It does not know of one that stops right after, for which calls have a time limit.
+  virtual ProcessCondition Look(ProcessId process) = 0;
 
   // What these processes use, in their order; nullopt for one that has not started, or has ended.
   // `whole_groups`: with all that they have started (a look at each process of the machine, some

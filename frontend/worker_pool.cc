@@ -167,13 +167,8 @@ void WorkerPool::Balance() {
 
 void WorkerPool::ServeWaiters() {
   while (!waiters_.empty()) {
-    // Workers may have died together: one that is not known to be dead yet would fail its session.
-    const auto usable = std::find_if(idle_.begin(), idle_.end(), [this](uint64_t worker) {
-      return FindSlot(worker)->is_usable();
-    });
-    if (usable == idle_.end()) return;
-    WorkerSlot* slot = FindSlot(*usable);
-    idle_.erase(usable);
+    WorkerSlot* slot = TakeIdle();
+    if (slot == nullptr) return;
     Waiter waiter = std::move(waiters_.front());
     waiters_.pop_front();
     dependencies_.clock->Cancel(waiter.timer);
@@ -187,6 +182,29 @@ void WorkerPool::ServeWaiters() {
     lease.client = slot->client();
     waiter.on_lease(std::move(lease));
   }
+}
+
+WorkerSlot* WorkerPool::TakeIdle() {
+  for (auto worker = idle_.begin(); worker != idle_.end();) {
+    WorkerSlot* slot = FindSlot(*worker);
+    switch (slot->Look()) {
+      case ProcessCondition::kRuns:
+        idle_.erase(worker);
+        return slot;
+      case ProcessCondition::kStopped:
+        // Its session's first call would wait out its time limit, and the program be blamed. That
+        // is still so for one that is stopped from here on: nothing but the limit can tell.
+        worker = idle_.erase(worker);
+        slot->Retire();
+        break;
+      case ProcessCondition::kEnded:
+        // Workers may have died together: one that is not known to be dead yet would fail its
+        // session. OnDead follows.
+        ++worker;
+        break;
+    }
+  }
+  return nullptr;
 }
 
 void WorkerPool::FailWaiters(const absl::Status& status) {

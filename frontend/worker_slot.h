@@ -84,10 +84,8 @@ class WorkerSlot {
   void Kill(WorkerFailure::Cause cause);
 
   uint64_t id() const { return id_; }
-  // Idle, and its process still runs, as far as can be told.
-  bool is_usable() const {
-    return state_ == WorkerState::kIdle && !dependencies_.spawner->HasEnded(process_);
-  }
+  // Its process, as it is now.
+  ProcessCondition Look() const { return dependencies_.spawner->Look(process_); }
   ProcessId process() const { return process_; }
   pid_t pid() const { return pid_; }  // 0: not known yet.
   WorkerState state() const { return state_; }

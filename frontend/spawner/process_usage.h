@@ -25,6 +25,7 @@ struct ProcessStat {
   double cpu_seconds = 0;  // User and system, with children that were waited for.
 
   bool alive() const { return state != 'Z' && state != 'X'; }
+  bool stopped() const { return state == 'T' || state == 't'; }  // By a signal, by a debugger.
 };
 
 // nullopt for what is no such line.

@@ -298,7 +298,7 @@ absl::optional<ProcessUsage> SpawnerClient::UsageOf(ProcessId id, bool whole_gro
   const Process& process = *found->second;
   const auto self = ReadProcessStat(process.pid);
   // Asked last: what was read before was not another's that has the pid by now.
-  if (!self || HasEnded(id) || (!process.pidfd && !self->alive())) return absl::nullopt;
+  if (!self || HasEnded(process) || (!process.pidfd && !self->alive())) return absl::nullopt;
   if (whole_group) return SumUsage(members, process.limits.memory_bytes);
   ProcessUsage usage = SumUsage({*self}, /*memory_limit=*/0);
   usage.processes = 0;
@@ -390,10 +390,18 @@ void SpawnerClient::AwaitEnd(ProcessId id) {
   process.gone->Watch(UV_READABLE);
 }
 
-bool SpawnerClient::HasEnded(ProcessId id) {
+ProcessCondition SpawnerClient::Look(ProcessId id) {
   auto found = processes_.find(id);
-  if (found == processes_.end()) return true;
-  pollfd ended{found->second->pidfd.get(), POLLIN, 0};  // Without a pidfd, poll() ignores it.
+  if (found == processes_.end()) return ProcessCondition::kEnded;
+  const Process& process = *found->second;
+  const auto stat = process.pid == 0 ? absl::nullopt : ReadProcessStat(process.pid);
+  // Asked last, as above.
+  if (HasEnded(process)) return ProcessCondition::kEnded;
+  return stat && stat->stopped() ? ProcessCondition::kStopped : ProcessCondition::kRuns;
+}
+
+bool SpawnerClient::HasEnded(const Process& process) {
+  pollfd ended{process.pidfd.get(), POLLIN, 0};  // Without a pidfd, poll() ignores it.
   return poll(&ended, 1, /*timeout=*/0) > 0;
 }
 

@@ -51,7 +51,7 @@ class SpawnerClient : public ProcessSpawner {
 
   ProcessId Spawn(ProcessRequest request, Events events) override;
   void Kill(ProcessId id) override;
-  bool HasEnded(ProcessId id) override;
+  ProcessCondition Look(ProcessId id) override;
   std::vector<absl::optional<ProcessUsage>> Measure(absl::Span<const ProcessId> processes,
                                                     bool whole_groups) override;
 
@@ -108,6 +108,7 @@ class SpawnerClient : public ProcessSpawner {
   void Ping();
   absl::optional<ProcessUsage> UsageOf(ProcessId id, bool whole_group,
                                        const std::vector<ProcessStat>& members);
+  static bool HasEnded(const Process& process);
   void AwaitEnd(ProcessId id);  // Of a process whose spawner is gone.
   void Finish(ProcessId id, const ProcessExit& exit);
   void FinishUnknown(ProcessId id, std::string error, bool spawner_lost = false);

@@ -313,7 +313,7 @@ TEST_F(WorkerPoolTest, IdleWorkerThatIsDeadAlreadyIsNotLent) {
   MakePool(WithWarm(2, 4));
   BecomeReady(1);
   BecomeReady(2);
-  spawner_.process(1).ended = true;
+  spawner_.process(1).condition = ProcessCondition::kEnded;
   const auto first = Acquire();
   ASSERT_TRUE(first->lease.ok());
   EXPECT_EQ(first->lease->worker_id, 2u);
@@ -322,6 +322,36 @@ TEST_F(WorkerPoolTest, IdleWorkerThatIsDeadAlreadyIsNotLent) {
   Exit(1, SIGKILL);
   BecomeReady(3);
   EXPECT_TRUE(second->lease.ok());
+}
+
+TEST_F(WorkerPoolTest, IdleWorkerThatIsStoppedIsReplacedAndNotLent) {
+  MakePool(WithWarm(2, 4));
+  BecomeReady(1);
+  BecomeReady(2);
+  spawner_.process(1).condition = ProcessCondition::kStopped;
+  const auto first = Acquire();
+  ASSERT_TRUE(first->lease.ok());
+  EXPECT_EQ(first->lease->worker_id, 2u);
+  EXPECT_EQ(spawner_.process(1).kills, 1);
+  EXPECT_EQ(spawner_.spawned(), 4u) << "for both";
+  Exit(1, SIGKILL);
+  EXPECT_THAT(deaths_, ElementsAre(Pair(WorkerState::kRetiring, WorkerFailure::UNKNOWN)));
+  BecomeReady(3);
+  EXPECT_TRUE(Acquire()->lease.ok());
+}
+
+TEST_F(WorkerPoolTest, StoppedWorkersAreNoStartFailures) {
+  MakePool(WithWarm(1, 1));
+  for (uint64_t worker = 1; worker <= 20; ++worker) {
+    BecomeReady(worker);
+    spawner_.process(worker).condition = ProcessCondition::kStopped;
+    const auto waiting = Acquire(absl::Seconds(1));
+    EXPECT_TRUE(waiting->is_waiting());
+    Exit(worker, SIGKILL);
+    ASSERT_EQ(spawner_.spawned(), worker + 1) << "there is no back-off";
+    Advance(absl::Seconds(1));
+  }
+  EXPECT_TRUE(pool_->is_ready());
 }
 
 TEST_F(WorkerPoolTest, StartLostWithTheSpawnerIsNoStartFailure) {

@@ -353,6 +353,23 @@ TEST(StoppedWorkerTest, StepTimesOutAndTheNextWorks) {
   EXPECT_EQ(reply.observation(0).int64_value(), 6);
 }
 
+TEST(StoppedWorkerTest, IdleOneIsReplacedBeforeASessionGetsIt) {
+  ServiceProcess service(kExampleWorker, {"--warm_workers=2", "--step_timeout=1h"});
+  const auto client = service.NewClient();
+  ASSERT_TRUE(GetSpaces(client.get()).ok());
+  ASSERT_TRUE(WaitUntil([&] { return service.Metric("holdfast_workers{state=\"idle\"}") == 2; }));
+  const std::vector<pid_t> stopped = service.workers();
+  ASSERT_EQ(stopped.size(), 2u);
+  for (const pid_t worker : stopped) {
+    kill(worker, SIGSTOP);
+    ASSERT_TRUE(WaitUntil([&] { return IsStopped(worker); }));
+  }
+  TestSession session(service, kUri, "+");
+  EXPECT_TRUE(session.Step({0}).ok());
+  EXPECT_TRUE(WaitUntil([&] { return AllGone(stopped); }));
+  EXPECT_EQ(service.Metric("holdfast_ready"), 1);
+}
+
 TEST(StoppedWorkerTest, ServiceEndsInTime) {
   ServiceProcess service(kExampleWorker);
   TestSession session(service, kUri, "+");

@@ -118,6 +118,12 @@ bool IsAlive(pid_t pid) {
   return ReadStat(pid, &state, &parent) && state != 'Z';
 }
 
+bool IsStopped(pid_t pid) {
+  char state = 0;
+  pid_t parent = 0;
+  return ReadStat(pid, &state, &parent) && state == 'T';
+}
+
 std::string RunfilePath(const std::string& path) {
   const char* root = getenv("TEST_SRCDIR");
   const char* workspace = getenv("TEST_WORKSPACE");

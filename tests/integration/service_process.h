@@ -24,6 +24,7 @@ bool WaitUntil(const std::function<bool()>& condition, absl::Duration timeout = 
 // The children of a process that are alive, in no order.
 std::vector<pid_t> ChildrenOf(pid_t pid);
 bool IsAlive(pid_t pid);  // Not a zombie either.
+bool IsStopped(pid_t pid);
 
 // One service. A test that does not end it has it killed, and fails if anything is left behind.
 class ServiceProcess {

@@ -2,6 +2,7 @@
 #include "frontend/spawner/spawner_client.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -208,6 +209,26 @@ TEST_F(SpawnerClientTest, RunsTheBinaryThatWasOpened) {
   EXPECT_EQ(run(), 42);
   std::filesystem::remove(path);
   EXPECT_EQ(run(), 42);
+}
+
+TEST_F(SpawnerClientTest, LookTellsARunningProcessFromAStoppedOrEndedOne) {
+  Observed* victim = Spawn({"ignore"});
+  EXPECT_EQ(client_->Look(victim->id), ProcessCondition::kRuns);  // It may yet.
+  RunUntil([&] { return victim->pid != 0 && victim->out == "ready\n"; });
+  EXPECT_EQ(client_->Look(victim->id), ProcessCondition::kRuns);
+  Signal(victim->pid, SIGSTOP);
+  // Not ours to wait for, so all there is to do is to look until the signal has had its effect.
+  const absl::Time end = absl::Now() + absl::Milliseconds(kDeadlineMs);
+  while (client_->Look(victim->id) == ProcessCondition::kRuns && absl::Now() < end) {
+  }
+  EXPECT_EQ(client_->Look(victim->id), ProcessCondition::kStopped);
+  UniqueFd process = OpenPid(victim->pid);
+  Signal(victim->pid, SIGKILL);
+  pollfd wait{process.get(), POLLIN, 0};
+  EXPECT_EQ(poll(&wait, 1, kDeadlineMs), 1);
+  EXPECT_EQ(client_->Look(victim->id), ProcessCondition::kEnded);
+  Exit(victim);
+  EXPECT_EQ(client_->Look(victim->id), ProcessCondition::kEnded);
 }
 
 TEST_F(SpawnerClientTest, QueuesMoreThanTheSocketTakes) {

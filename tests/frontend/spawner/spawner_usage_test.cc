@@ -23,6 +23,7 @@ TEST(ProcessStat, ReadsTheKernelsLine) {
   EXPECT_EQ(stat->pid, 42);
   EXPECT_EQ(stat->state, 'S');
   EXPECT_TRUE(stat->alive());
+  EXPECT_FALSE(stat->stopped());
   EXPECT_EQ(stat->parent, 7);
   EXPECT_EQ(stat->group, 40);
   EXPECT_EQ(stat->threads, 3);
