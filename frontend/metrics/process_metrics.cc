@@ -5,56 +5,18 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <limits>
 #include <string>
 #include <system_error>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/string_view.h"
 #include "frontend/metrics/metric_table.h"
+#include "frontend/process_stat.h"
 
 namespace holdfast {
 namespace {
 
-// Fields of /proc/self/stat, by their numbers in proc(5).
-enum StatField {
-  kFirstAfterName = 3,
-  kUserTicks = 14,
-  kSystemTicks = 15,
-  kThreads = 20,
-  kStartTicks = 22,
-  kVirtualBytes = 23,
-  kResidentPages = 24,
-};
-
-class ProcessStat {
- public:
-  ProcessStat() {
-    std::ifstream file("/proc/self/stat");
-    text_.assign(std::istreambuf_iterator<char>(file), {});
-    // The second field, the name of the process, is in parentheses and may hold anything.
-    const size_t end_of_name = text_.rfind(')');
-    if (end_of_name == std::string::npos) return;
-    fields_ = absl::StrSplit(absl::string_view(text_).substr(end_of_name + 1), ' ',
-                             absl::SkipWhitespace());
-  }
-
-  // 0 if it cannot be read.
-  double Get(StatField field) const {
-    const size_t index = field - kFirstAfterName;
-    double value = 0;
-    if (index < fields_.size() && !absl::SimpleAtod(fields_[index], &value)) return 0;
-    return value;
-  }
-
-  double GetSeconds(StatField field) const { return Get(field) / sysconf(_SC_CLK_TCK); }
-
- private:
-  std::string text_;
-  std::vector<absl::string_view> fields_;
-};
+// All zero if it cannot be read.
+ProcessStat OwnStat() { return ReadProcessStat(getpid()).value_or(ProcessStat()); }
 
 double BootTimeSeconds() {
   std::ifstream file("/proc/stat");
@@ -82,20 +44,18 @@ double MaxFds() {
 }  // namespace
 
 ProcessMetrics::ProcessMetrics()
-    : start_time_seconds_(BootTimeSeconds() + ProcessStat().GetSeconds(kStartTicks)) {}
+    : start_time_seconds_(BootTimeSeconds() + OwnStat().start_seconds) {}
 
 std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
-  const ProcessStat stat;
-  const double cpu_seconds = stat.GetSeconds(kUserTicks) + stat.GetSeconds(kSystemTicks);
-  const double page_bytes = static_cast<double>(sysconf(_SC_PAGESIZE));
+  const ProcessStat stat = OwnStat();
   return {
-      MakeFamily(Metric::kProcessCpu, cpu_seconds),
-      MakeFamily(Metric::kProcessResidentMemory, stat.Get(kResidentPages) * page_bytes),
-      MakeFamily(Metric::kProcessVirtualMemory, stat.Get(kVirtualBytes)),
+      MakeFamily(Metric::kProcessCpu, stat.own_cpu_seconds),
+      MakeFamily(Metric::kProcessResidentMemory, static_cast<double>(stat.rss_bytes)),
+      MakeFamily(Metric::kProcessVirtualMemory, static_cast<double>(stat.virtual_bytes)),
       MakeFamily(Metric::kProcessOpenFds, CountOpenFds()),
       MakeFamily(Metric::kProcessMaxFds, MaxFds()),
       MakeFamily(Metric::kProcessStartTime, start_time_seconds_),
-      MakeFamily(Metric::kProcessThreads, stat.Get(kThreads)),
+      MakeFamily(Metric::kProcessThreads, static_cast<double>(stat.threads)),
   };
 }
 

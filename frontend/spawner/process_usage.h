@@ -7,32 +7,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/strings/string_view.h"
-#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "frontend/process_spawner.h"
+#include "frontend/process_stat.h"
 
 namespace holdfast {
-
-// From /proc/PID/stat.
-struct ProcessStat {
-  pid_t pid = 0;
-  pid_t parent = 0;
-  pid_t group = 0;
-  char state = '?';
-  int64_t threads = 0;
-  int64_t rss_bytes = 0;
-  double cpu_seconds = 0;  // User and system, with children that were waited for.
-
-  bool alive() const { return state != 'Z' && state != 'X'; }
-  bool stopped() const { return state == 'T' || state == 't'; }  // By a signal, by a debugger.
-};
-
-// nullopt for what is no such line.
-absl::optional<ProcessStat> ParseProcessStat(absl::string_view text);
-
-// nullopt if there is no such process.
-absl::optional<ProcessStat> ReadProcessStat(pid_t pid);
 
 // Of those of `pids` that exist.
 std::vector<ProcessStat> ReadProcessStats(absl::Span<const pid_t> pids);

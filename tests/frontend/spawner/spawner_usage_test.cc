@@ -15,29 +15,6 @@ namespace {
 
 constexpr int64_t kMiB = 1 << 20;
 
-TEST(ProcessStat, ReadsTheKernelsLine) {
-  const auto stat = ParseProcessStat(
-      "42 (a) b (c) S 7 40 40 0 -1 4194560 1 2 3 4 100 50 25 25 20 0 3 0 123 4096 10 18446744073 "
-      "1 1 0 0 0 0\n");
-  ASSERT_TRUE(stat);
-  EXPECT_EQ(stat->pid, 42);
-  EXPECT_EQ(stat->state, 'S');
-  EXPECT_TRUE(stat->alive());
-  EXPECT_FALSE(stat->stopped());
-  EXPECT_EQ(stat->parent, 7);
-  EXPECT_EQ(stat->group, 40);
-  EXPECT_EQ(stat->threads, 3);
-  EXPECT_EQ(stat->rss_bytes, 10 * sysconf(_SC_PAGESIZE));
-  EXPECT_DOUBLE_EQ(stat->cpu_seconds, 200.0 / static_cast<double>(sysconf(_SC_CLK_TCK)));
-}
-
-TEST(ProcessStat, RefusesAnythingElse) {
-  for (const char* text : {"", "42", "42 (a)", "42 (a) S 1 2 3", "x (a) S", ") "}) {
-    EXPECT_FALSE(ParseProcessStat(text)) << text;
-  }
-  EXPECT_FALSE(ReadProcessStat(0));
-}
-
 TEST(GroupByLeader, FollowsGroupsAndParents) {
   auto process = [](pid_t pid, pid_t parent, pid_t group) {
     ProcessStat stat;
