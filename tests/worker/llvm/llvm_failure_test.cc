@@ -3,56 +3,20 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <functional>
 #include <iostream>
 #include <string>
 
 #include "absl/base/config.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "tests/worker/failing_child.h"
 #include "tests/worker/llvm/test_support.h"
-#include "worker/failure_handler.h"
 
 namespace holdfast::llvm_session {
 namespace {
 
 using testing::HasSubstr;
-
-struct End {
-  int status = 0;
-  std::string errors;
-  absl::Duration took;
-};
-
-// With the worker's handlers. A body that comes to its end exits with 0.
-End RunInChild(const std::function<void()>& body) {
-  int ends[2];
-  EXPECT_EQ(pipe(ends), 0);
-  const absl::Time start = absl::Now();
-  const pid_t pid = fork();
-  if (pid == 0) {
-    const rlimit no_core{0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    dup2(ends[1], STDERR_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-    InstallFailureHandler("/proc/self/exe");
-    body();
-    _exit(0);
-  }
-  close(ends[1]);
-  End end;
-  char buffer[4096];
-  for (ssize_t count; (count = read(ends[0], buffer, sizeof(buffer))) > 0;) {
-    end.errors.append(buffer, count);
-  }
-  close(ends[0]);
-  EXPECT_EQ(waitpid(pid, &end.status, 0), pid);
-  end.took = absl::Now() - start;
-  return end;
-}
 
 // Each function calls the one before it twice, and all must be inlined: 2^levels copies.
 std::string MemoryBomb(int levels) {
@@ -78,7 +42,7 @@ class LlvmFailureTest : public testing::Test {
 TEST_F(LlvmFailureTest, ACrashNamesThePlaceWithinMilliseconds) {
   SessionUnderTest session;
   ASSERT_TRUE(session.Init("unsafe", DemoProgram("calculator.c")).ok());
-  const End end = RunInChild([&] { (void)session.Step("trigger-crash-function"); });
+  const ChildEnd end = RunInChild([&] { (void)session.Step("trigger-crash-function"); });
   ASSERT_TRUE(WIFSIGNALED(end.status)) << end.status;
   EXPECT_EQ(WTERMSIG(end.status), SIGABRT);
   EXPECT_THAT(end.errors, HasSubstr("llvm::ModuleToFunctionPassAdaptor::run()"));
@@ -90,7 +54,7 @@ TEST_F(LlvmFailureTest, ACrashNamesThePlaceWithinMilliseconds) {
 TEST_F(LlvmFailureTest, AFatalErrorLeavesItsMessage) {
   SessionUnderTest session;
   ASSERT_TRUE(session.Init("unsafe", DemoProgram("calculator.c")).ok());
-  const End end = RunInChild([&] { (void)session.Step("instcombine"); });
+  const ChildEnd end = RunInChild([&] { (void)session.Step("instcombine"); });
   EXPECT_TRUE(WIFEXITED(end.status)) << end.status;
   EXPECT_EQ(WEXITSTATUS(end.status), 1);
   EXPECT_THAT(end.errors, HasSubstr("LLVM ERROR: "));
@@ -99,7 +63,7 @@ TEST_F(LlvmFailureTest, AFatalErrorLeavesItsMessage) {
 TEST_F(LlvmFailureTest, RunningOutOfMemorySaysSo) {
   SessionUnderTest session;
   ASSERT_TRUE(session.Init("passes", MemoryBomb(27)).ok());
-  const End end = RunInChild([&] {
+  const ChildEnd end = RunInChild([&] {
     const rlimit limit{rlim_t{512} << 20, rlim_t{512} << 20};
     setrlimit(RLIMIT_AS, &limit);
     (void)session.Step("always-inline");
