@@ -161,11 +161,7 @@ bool Client::Step(SessionRecord* session) {
   for (int i = 0; i < count; ++i) {
     // The last action of the example leaves the action space: nothing may come behind it.
     const int choices = session->action_count - (i + 1 < count ? 1 : 0);
-    size_t action = 0;
-    do {
-      action = random_() % static_cast<uint64_t>(choices);
-    } while (offer_.is_fickle[action]);
-    entry.actions.push_back(static_cast<int64_t>(action));
+    entry.actions.push_back(static_cast<int64_t>(random_() % static_cast<uint64_t>(choices)));
   }
   if (OneIn(2)) {
     for (int i = 0; i < 2; ++i) {

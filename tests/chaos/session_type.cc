@@ -61,7 +61,6 @@ const std::vector<SessionType>& SessionTypes() {
        "pass",
        "text",
        {},
-       {},
        {"example.max_rewrites=1", "example.max_rewrites=3", "example.max_rewrites=1000000"},
        100,
        ExamplePrograms},
@@ -69,7 +68,6 @@ const std::vector<SessionType>& SessionTypes() {
        "worker/llvm/llvm_worker",
        "passes",
        "Ir",
-       {"attributor-light", "attributor-light-cgscc"},
        // Of the original program, whatever the session has done to it.
        {"IrInstructionCountO0", "IrInstructionCountO3", "IrInstructionCountOz"},
        {},
@@ -91,10 +89,7 @@ Offer AskFor(const SessionType& type, const ServiceProcess& service) {
     if (spaces.action_space_list(i).name() != type.action_space) continue;
     offer.action_space = i;
     const auto& action_names = spaces.action_space_list(i).space().named_discrete().name();
-    for (const std::string& name : action_names) {
-      offer.action_names.push_back(name);
-      offer.is_fickle.push_back(Find(type.fickle, name) >= 0);
-    }
+    offer.action_names.assign(action_names.begin(), action_names.end());
   }
   std::vector<std::string> names;
   for (const auto& space : spaces.observation_space_list()) {

@@ -15,9 +15,7 @@ struct SessionType {
   std::string name;
   std::string worker;  // The binary, as a path of the workspace.
   std::string action_space;
-  std::string state;  // The observation that tells one state from another.
-  // Actions whose result depends on chance: no recovery, and no other run, would come to the same.
-  std::vector<std::string> fickle;
+  std::string state;                    // The observation that tells one state from another.
   std::vector<std::string> dear;        // Deterministic observations that cost too much to ask for.
   std::vector<std::string> parameters;  // "KEY=VALUE", each of which changes the state.
   int max_steps;                        // Of a session: a recovery applies all of them again.
@@ -32,7 +30,6 @@ struct Offer {
   const SessionType* type = nullptr;
   int action_space = 0;
   std::vector<std::string> action_names;
-  std::vector<bool> is_fickle;  // By action.
   int state = 0;
   std::vector<int> observations;  // Deterministic and not dear; `state` is one of them.
   std::vector<std::string> programs;

@@ -80,7 +80,8 @@ absl::StatusOr<ActionResult> LlvmSession::ApplyAction(const compiler_gym::Event&
   const absl::Status ran = RunPass(**pass, program_->module());
   const std::string before = std::exchange(digest_, ModuleDigest(program_->module()));
   if (!ran.ok()) return ran;
-  if (const absl::string_view pipeline = PipelineOf(**pass); !pipeline.empty()) {
+  if (const absl::string_view pipeline = PipelineFor(**pass, program_->module());
+      !pipeline.empty()) {
     pipelines_.push_back(pipeline);
   }
   ActionResult result;
@@ -117,11 +118,6 @@ absl::StatusOr<const Pass*> LlvmSession::FindPass(int64_t index) const {
       absl::StrCat("action ", index, " is not in [0, ", passes_.size(), ")")));
 }
 
-absl::string_view LlvmSession::PipelineOf(const Pass& pass) const {
-  const bool lacks_target = pass.needs_target && MakeTargetMachine(program_->module()) == nullptr;
-  return lacks_target ? "" : pass.pipeline;
-}
-
 absl::StatusOr<std::string> LlvmSession::OptCommand(absl::string_view further_actions) const {
   std::vector<absl::string_view> pipelines = pipelines_;
   for (const absl::string_view text : absl::StrSplit(further_actions, ',', absl::SkipEmpty())) {
@@ -133,7 +129,7 @@ absl::StatusOr<std::string> LlvmSession::OptCommand(absl::string_view further_ac
     }
     const absl::StatusOr<const Pass*> pass = FindPass(index);
     if (!pass.ok()) return pass.status();
-    pipelines.push_back(PipelineOf(**pass));
+    pipelines.push_back(PipelineFor(**pass, program_->module()));
   }
   std::string command;
   std::string input = "program.bc";

@@ -40,8 +40,6 @@ class LlvmSession : public CompilationSession {
  private:
   // INVALID_ARGUMENT, clean, if there is no such action.
   absl::StatusOr<const Pass*> FindPass(int64_t index) const;
-  // What LLVM runs for `pass`; empty: nothing, as for lack of a target.
-  absl::string_view PipelineOf(const Pass& pass) const;
   absl::StatusOr<std::string> OptCommand(absl::string_view further_actions) const;
 
   absl::Span<const Pass> passes_;

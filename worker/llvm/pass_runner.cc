@@ -13,6 +13,7 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/raw_ostream.h"
 #include "worker/llvm/target.h"
+#include "worker/llvm/use_lists.h"
 
 namespace holdfast::llvm_session {
 namespace {
@@ -92,9 +93,16 @@ absl::Status RunPipeline(absl::string_view text, llvm::Module& module) {
   return absl::OkStatus();
 }
 
+absl::string_view PipelineFor(const Pass& pass, const llvm::Module& module) {
+  const bool lacks_target =
+      pass.quirk == Quirk::kNeedsTarget && MakeTargetMachine(module) == nullptr;
+  return lacks_target ? "" : pass.pipeline;
+}
+
 absl::Status RunPass(const Pass& pass, llvm::Module& module) {
-  if (pass.needs_target && MakeTargetMachine(module) == nullptr) return absl::OkStatus();
-  return RunPipeline(pass.pipeline, module);
+  absl::Status status = RunPipeline(PipelineFor(pass, module), module);
+  if (pass.quirk == Quirk::kShufflesUses) SortUseLists(module);
+  return status;
 }
 
 absl::Status ParsePipeline(absl::string_view text) {

@@ -9,7 +9,10 @@
 
 namespace holdfast::llvm_session {
 
-// Runs `pass`, as RunPipeline does, if the module has the target that it may need.
+// What LLVM runs for `pass` on `module`; empty: nothing, as for lack of a target.
+absl::string_view PipelineFor(const Pass& pass, const llvm::Module& module);
+
+// Runs PipelineFor() the two, as RunPipeline does. The same module becomes the same in any process.
 absl::Status RunPass(const Pass& pass, llvm::Module& module);
 
 // Runs the pass pipeline `text`, as `gvn` or `default<O3>`; an empty one does nothing. It may also

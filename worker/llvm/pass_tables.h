@@ -9,12 +9,20 @@
 
 namespace holdfast::llvm_session {
 
+enum class Quirk {
+  kNone,
+  // Dereferences the target machine: does nothing if the module has none.
+  kNeedsTarget,
+  // Leaves use lists in the order of addresses, which differs from process to process and steers
+  // later passes: they are sorted after it.
+  kShufflesUses,
+};
+
 struct Pass {
   absl::string_view name;
   // Text for llvm::PassBuilder::parsePassPipeline; empty: an action that does nothing.
   absl::string_view pipeline;
-  // Such a pass dereferences the target machine: it does nothing if the module has none.
-  bool needs_target = false;
+  Quirk quirk = Quirk::kNone;
 };
 
 // A list of actions. Its order is part of the API: agents name an action by its index.

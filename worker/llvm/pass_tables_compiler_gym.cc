@@ -15,7 +15,7 @@ constexpr Pass kPasses[] = {
     {"-alignment-from-assumptions", "alignment-from-assumptions"},
     {"-always-inline", "always-inline"},
     {"-argpromotion", "argpromotion"},
-    {"-attributor", "attributor-light"},  // The whole one is not deterministic.
+    {"-attributor", "attributor-light"},  // The whole one takes half a minute for some programs.
     {"-barrier", ""},                     // Gone.
     {"-bdce", "bdce"},
     {"-break-crit-edges", "break-crit-edges"},
@@ -47,7 +47,7 @@ constexpr Pass kPasses[] = {
     {"-forceattrs", "forceattrs"},
     {"-inline", "inline"},
     {"-insert-gcov-profiling", "insert-gcov-profiling"},
-    {"-gvn-hoist", "gvn-hoist"},
+    {"-gvn-hoist", "gvn-hoist", Quirk::kShufflesUses},
     {"-gvn", "gvn"},
     {"-globaldce", "globaldce"},
     {"-globalopt", "globalopt"},
@@ -106,7 +106,7 @@ constexpr Pass kPasses[] = {
     {"-sancov", "sancov-module"},
     {"-name-anon-globals", "name-anon-globals"},
     {"-nary-reassociate", "nary-reassociate"},
-    {"-newgvn", "newgvn"},
+    {"-newgvn", "newgvn", Quirk::kShufflesUses},
     {"-pgo-memop-opt", "pgo-memop-opt"},
     {"-partial-inliner", "partial-inliner"},
     {"-partially-inline-libcalls", "partially-inline-libcalls"},

@@ -6,8 +6,6 @@
 namespace holdfast::llvm_session {
 namespace {
 
-constexpr bool kNeedsTarget = true;
-
 // What LLVM's own -O3 does late in the pipeline, and a larger bonus threshold.
 constexpr absl::string_view kAggressiveSimplifyCfg =
     "simplifycfg<bonus-inst-threshold=4;forward-switch-cond;switch-range-to-icmp;switch-to-lookup;"
@@ -51,7 +49,7 @@ constexpr Pass kModernPasses[] = {
     {"ee-instrument", "ee-instrument"},
     {"ee-instrument<post-inline>", "ee-instrument<post-inline>"},
     {"elim-avail-extern", "elim-avail-extern"},
-    {"expand-memcmp", "expand-memcmp", kNeedsTarget},
+    {"expand-memcmp", "expand-memcmp", Quirk::kNeedsTarget},
     {"flatten-cfg", "flatten-cfg"},
     {"float2int", "float2int"},
     {"forceattrs", "forceattrs"},
@@ -62,7 +60,7 @@ constexpr Pass kModernPasses[] = {
     {"globalsplit", "globalsplit"},
     {"guard-widening", "guard-widening"},
     {"gvn", "gvn"},
-    {"gvn-hoist", "gvn-hoist"},
+    {"gvn-hoist", "gvn-hoist", Quirk::kShufflesUses},
     {"hotcoldsplit", "hotcoldsplit"},
     {"indvars", "indvars"},
     {"infer-address-spaces", "infer-address-spaces"},
@@ -74,8 +72,8 @@ constexpr Pass kModernPasses[] = {
     {"instcombine<no-verify-fixpoint>", "instcombine<no-verify-fixpoint>"},
     {"instnamer", "instnamer"},
     {"instsimplify", "instsimplify"},
-    {"interleaved-access", "interleaved-access", kNeedsTarget},
-    {"interleaved-load-combine", "interleaved-load-combine", kNeedsTarget},
+    {"interleaved-access", "interleaved-access", Quirk::kNeedsTarget},
+    {"interleaved-load-combine", "interleaved-load-combine", Quirk::kNeedsTarget},
     {"ipsccp", "ipsccp"},
     {"irce", "irce"},
     {"iroutliner", "iroutliner"},
@@ -128,7 +126,7 @@ constexpr Pass kModernPasses[] = {
     {"move-auto-init", "move-auto-init"},
     {"name-anon-globals", "name-anon-globals"},
     {"nary-reassociate", "nary-reassociate"},
-    {"newgvn", "newgvn"},
+    {"newgvn", "newgvn", Quirk::kShufflesUses},
     {"partial-inliner", "partial-inliner"},
     {"partially-inline-libcalls", "partially-inline-libcalls"},
     {"pgo-memop-opt", "pgo-memop-opt"},
@@ -158,15 +156,15 @@ constexpr Pass kModernPasses[] = {
     {"strip-nondebug", "strip-nondebug"},
     {"tailcallelim", "tailcallelim"},
     {"tlshoist", "tlshoist"},
-    {"typepromotion", "typepromotion", kNeedsTarget},
+    {"typepromotion", "typepromotion", Quirk::kNeedsTarget},
     {"vector-combine", "vector-combine"},
     {"wholeprogramdevirt", "wholeprogramdevirt"},
 };
 
 // What is left of LLVM 19's passes after printing, viewing and what needs files. Many crash on
-// real programs, structurizecfg miscompiles them, and what attributor, attributor-cgscc and
-// gvn-sink do depends on addresses, so that a replay may come to another module. The three triggers
-// are LLVM's own hooks for testing crashes.
+// real programs, attributor and attributor-cgscc take half a minute for some, structurizecfg
+// miscompiles them, and what gvn-sink does depends on addresses, so that a replay may come to
+// another module. The three triggers are LLVM's own hooks for testing crashes.
 constexpr Pass kOnlyUnsafePasses[] = {
     {"aa-eval", "aa-eval"},
     {"annotation-remarks", "annotation-remarks"},
@@ -237,7 +235,7 @@ constexpr Pass kOnlyUnsafePasses[] = {
     {"place-safepoints", "place-safepoints"},
     {"poison-checking", "poison-checking"},
     {"pre-isel-intrinsic-lowering", "pre-isel-intrinsic-lowering"},
-    {"pseudo-probe", "pseudo-probe"},
+    {"pseudo-probe", "pseudo-probe", Quirk::kShufflesUses},
     {"pseudo-probe-update", "pseudo-probe-update"},
     {"recompute-globalsaa", "recompute-globalsaa"},
     {"rel-lookup-table-converter", "rel-lookup-table-converter"},

@@ -1,0 +1,45 @@
+// A session is a function of its program and its actions: fresh processes, each with addresses of
+// its own, come to the same bitcode.
+#include <gtest/gtest.h>
+#include <stdio.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "tests/worker/llvm/test_support.h"
+#include "worker/llvm/pass_tables.h"
+
+namespace holdfast::llvm_session {
+namespace {
+
+constexpr int kProcesses = 3;
+
+// The lines that a fresh process prints.
+std::vector<std::string> ResultsOfAProcess(const std::string& bitcode_file, int seed) {
+  const std::string command =
+      absl::StrCat("tests/worker/llvm/pass_results ", bitcode_file, " ", seed);
+  FILE* const process = popen(command.c_str(), "r");
+  std::string output;
+  char buffer[4096];
+  for (size_t size = 1; size > 0;) {
+    size = fread(buffer, 1, sizeof(buffer), process);
+    output.append(buffer, size);
+  }
+  EXPECT_EQ(pclose(process), 0);
+  return absl::StrSplit(output, '\n', absl::SkipEmpty());
+}
+
+TEST(Determinism, EachActionHasOneResultInEveryProcess) {
+  const ScratchDirectory scratch;
+  const std::string file = scratch.path() + "/program.bc";
+  std::ofstream(file, std::ios::binary) << BitcodeOf(DemoProgram("calculator.c"));
+  const std::vector<std::string> first = ResultsOfAProcess(file, 0);
+  ASSERT_GT(first.size(), CompilerGymPasses().size() + ModernPasses().size());
+  for (int seed = 1; seed < kProcesses; ++seed) EXPECT_EQ(ResultsOfAProcess(file, seed), first);
+}
+
+}  // namespace
+}  // namespace holdfast::llvm_session
