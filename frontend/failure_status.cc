@@ -10,8 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_join.h"
 #include "common/status.h"
+#include "frontend/crash_reports/failure_site.h"
 #include "frontend/worker_limits.h"
 
 namespace holdfast {
@@ -20,7 +21,8 @@ namespace {
 // The message goes twice: by itself, and in the details, which are base64 on the wire.
 constexpr size_t kMaxMessageOnWire = 768;
 constexpr size_t kMaxStderrOnWire = 1024;
-constexpr size_t kMaxStderrInText = 300;
+constexpr size_t kMaxSaidInText = 300;
+constexpr size_t kMaxSiteInText = 300;
 // What a retry needs at the very least.
 constexpr absl::Duration kMinRetryTime = absl::Milliseconds(10);
 
@@ -107,11 +109,11 @@ std::string FailureCauseName(WorkerFailure::Cause cause) {
 
 std::string DescribeFailure(const WorkerFailure& failure) {
   std::string text = CauseText(failure);
-  const std::string tail = Printable(Tail(failure.stderr_tail(), kMaxStderrInText));
-  const absl::string_view stripped = absl::StripAsciiWhitespace(tail);
-  if (!stripped.empty()) {
-    absl::StrAppend(&text, "; stderr: ", absl::StrReplaceAll(stripped, {{"\n", " | "}}));
-  }
+  const std::string said = absl::StrJoin(SpokenLines(failure.stderr_tail()), " | ");
+  if (!said.empty()) absl::StrAppend(&text, "; stderr: ", Tail(said, kMaxSaidInText));
+  // The innermost come first, so it is the outer ones that are cut.
+  const std::string site = absl::StrJoin(InnermostFrames(failure.stderr_tail()), " < ");
+  if (!site.empty()) absl::StrAppend(&text, "; at ", site.substr(0, kMaxSiteInText));
   return text;
 }
 

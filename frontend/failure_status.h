@@ -16,8 +16,8 @@ namespace holdfast {
 // "signal", "time_limit", …: the name of a metric label.
 std::string FailureCauseName(WorkerFailure::Cause cause);
 
-// One line: "killed by signal 11 (Segmentation fault); stderr: …", at most about 300 bytes of
-// stderr.
+// One line: "killed by signal 6 (Aborted); stderr: what the compiler said; at innermost frame < its
+// caller", the last 300 bytes of what was said, and 300 of the frames.
 std::string DescribeFailure(const WorkerFailure& failure);
 
 // What the worker was doing, as "in action[2]"; empty if there is nothing to tell.

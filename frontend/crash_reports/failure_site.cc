@@ -50,7 +50,8 @@ absl::optional<Frame> ParseFrame(absl::string_view line) {
     return absl::nullopt;
   }
   if (!frame.is_pc) TakeWord(&line);
-  if (line != kNoSymbol) frame.symbol = line;
+  while (absl::ConsumePrefix(&line, kNoSymbol)) line = absl::StripLeadingAsciiWhitespace(line);
+  frame.symbol = line;
   return frame;
 }
 
@@ -108,24 +109,35 @@ std::string WithoutNumbers(absl::string_view text) {
 
 }  // namespace
 
-std::vector<std::string> FailureSite(absl::string_view stderr_tail) {
+std::vector<std::string> InnermostFrames(absl::string_view stderr_tail) {
   const std::string text = PrintableTail(stderr_tail);
   std::vector<Frame> trace;
-  absl::string_view message;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     if (const absl::optional<Frame> frame = ParseFrame(line); frame.has_value()) {
       if (frame->is_pc) trace.clear();
       trace.push_back(*frame);
-    } else if (!absl::StartsWith(line, "***") &&
-               std::any_of(line.begin(), line.end(), absl::ascii_isalpha)) {
-      message = line;
     }
   }
-  std::vector<std::string> site = Innermost(trace);
-  if (site.empty() && !message.empty()) {
-    site.push_back(WithoutNumbers(absl::StripAsciiWhitespace(message).substr(0, kMaxText)));
+  return Innermost(trace);
+}
+
+std::vector<std::string> SpokenLines(absl::string_view stderr_tail) {
+  const std::string text = PrintableTail(stderr_tail);
+  std::vector<std::string> lines;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (ParseFrame(line).has_value() || absl::StartsWith(line, "***")) continue;
+    if (std::none_of(line.begin(), line.end(), absl::ascii_isalpha)) continue;
+    lines.emplace_back(absl::StripAsciiWhitespace(line));
   }
-  return site;
+  return lines;
+}
+
+std::vector<std::string> FailureSite(absl::string_view stderr_tail) {
+  std::vector<std::string> site = InnermostFrames(stderr_tail);
+  if (!site.empty()) return site;
+  const std::vector<std::string> lines = SpokenLines(stderr_tail);
+  if (lines.empty()) return {};
+  return {WithoutNumbers(absl::string_view(lines.back()).substr(0, kMaxText))};
 }
 
 std::string PrintableTail(absl::string_view text) {

@@ -9,10 +9,17 @@
 
 namespace holdfast {
 
-// What `stderr_tail` (any bytes) tells, the same for the same failure in every process: of the last
-// stack trace in the form of absl's failure signal handler, the innermost frames, by symbol or,
-// without one, by address in the binary; without a trace, the last line with a letter in it, its
-// numbers replaced by '#'. Empty if there is neither.
+// Of the last stack trace in `stderr_tail` (any bytes) that has the form of absl's failure signal
+// handler, the innermost frames, at most four, by symbol or, without one, by address in the binary.
+// Empty if there is no trace.
+std::vector<std::string> InnermostFrames(absl::string_view stderr_tail);
+
+// The lines of `stderr_tail` that belong to no stack trace and have a letter in them, stripped:
+// what the compiler said, such as "LLVM ERROR: out of memory".
+std::vector<std::string> SpokenLines(absl::string_view stderr_tail);
+
+// What `stderr_tail` tells, the same for the same failure in every process: the innermost frames;
+// without a trace, the last spoken line, its numbers replaced by '#'. Empty if there is neither.
 std::vector<std::string> FailureSite(absl::string_view stderr_tail);
 
 // The last 4 KiB of `text`, with '?' for all that is neither printable ASCII nor a newline.

@@ -100,6 +100,26 @@ TEST(FailureStatusTest, DescriptionHasTheEndOfStderrOnOneLine) {
   EXPECT_EQ(text.find('\n'), std::string::npos);
 }
 
+TEST(FailureStatusTest, DescriptionNamesTheFailingPlaceAndNotTheOutermostFrames) {
+  WorkerFailure failure = Failure(WorkerFailure::SIGNAL);
+  failure.set_signal(SIGABRT);
+  failure.set_stderr_tail(
+      "x.cpp:12: Assertion `x' failed.\n"
+      "*** SIGABRT received at time=1795479446 on cpu 1 ***\n"
+      "PC: @     0x7f74faca8eec  (unknown)  (unknown)\n"
+      "    @     0x7f74fac44472  (unknown)  abort\n"
+      "    @           0xd94896  (unknown)  llvm::Culprit()\n"
+      "    @          0x1f40da9         64  llvm::PassManager<>::run()\n"
+      "    @          0x1f40daa         64  third()\n"
+      "    @          0x1f40dab         64  fourth()\n"
+      "    @          0x1f40dac         64  main\n");
+  EXPECT_EQ(DescribeFailure(failure),
+            "killed by signal 6 (Aborted); stderr: x.cpp:12: Assertion `x' failed.; at "
+            "llvm::Culprit() < llvm::PassManager<>::run() < third() < fourth()");
+  failure.set_stderr_tail("PC: @  0x1  " + std::string(3000, 'f') + "\n");
+  EXPECT_LT(DescribeFailure(failure).size(), 400u);
+}
+
 TEST(FailureStatusTest, StaysSmallWhateverTheWorkerWrote) {
   for (const char byte : {'x', '\n', '\xff', '\0'}) {
     WorkerFailure failure = Failure(WorkerFailure::SIGNAL);
