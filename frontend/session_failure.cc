@@ -45,7 +45,7 @@ void Session::OnWorkerGone(WorkerFailure failure) {
                                             "ForkSession"};
   ++current_->attempts;
   is_recovery_due_ = current_->kind != Kind::kStart;
-  failure.set_during(is_replaying_ ? "recovery" : kDuring[static_cast<int>(current_->kind)]);
+  failure.set_during(is_replaying_ ? kDuringRecovery : kDuring[static_cast<int>(current_->kind)]);
   failure.set_actions_applied(history_.action_count());
   failure.set_attempts(current_->attempts);
   failure.set_session_restored(current_->kind != Kind::kStart);

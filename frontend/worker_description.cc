@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "frontend/action_name.h"
 #include "proto/compiler_gym_service.pb.h"
 
 namespace holdfast {
@@ -11,24 +12,6 @@ namespace {
 
 constexpr int kMaxActionsNamed = 5;
 constexpr size_t kMaxActionText = 80;
-
-// Empty: the space has no names, or not that one.
-std::string NameOf(const compiler_gym::Space& space, int64_t index) {
-  compiler_gym::CommandlineSpace commandline;
-  const google::protobuf::RepeatedPtrField<std::string>* names = &space.named_discrete().name();
-  if (space.has_any_value() && space.any_value().UnpackTo(&commandline)) {
-    names = &commandline.name();
-  }
-  return index >= 0 && index < names->size() ? names->Get(static_cast<int>(index)) : "";
-}
-
-std::string DescribeAction(const compiler_gym::Space& space, const compiler_gym::Event& action) {
-  if (action.has_int64_value()) {
-    const std::string name = NameOf(space, action.int64_value());
-    if (!name.empty()) return absl::StrCat(name, " (", action.int64_value(), ")");
-  }
-  return action.ShortDebugString().substr(0, kMaxActionText);
-}
 
 }  // namespace
 
@@ -88,7 +71,7 @@ std::string DescribeActions(const compiler_gym::ActionSpace& space, const StepRe
       texts.push_back(absl::StrCat("and ", step.action_count - kMaxActionsNamed, " more"));
       break;
     }
-    texts.push_back(DescribeAction(space.space(), action));
+    texts.push_back(DescribeAction(space.space(), action).substr(0, kMaxActionText));
   }
   return absl::StrJoin(texts, ", ");
 }

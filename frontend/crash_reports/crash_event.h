@@ -15,6 +15,9 @@
 
 namespace holdfast {
 
+// WorkerFailure::during while `history` was applied again: there is no failing call then.
+inline constexpr char kDuringRecovery[] = "recovery";
+
 // Cheap to make under a session's mutex: program, history and request are shared, not copied.
 struct CrashEvent {
   int64_t session = 0;

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/byte_buffer.h"
 #include "common/unique_fd.h"
+#include "frontend/action_name.h"
 #include "frontend/crash_reports/failure_site.h"
 
 namespace holdfast {
@@ -79,6 +80,8 @@ std::string FailedObservation(const CrashEvent& event, const compiler_gym::GetSp
 }
 
 std::string LastAction(const CrashEvent& event, const compiler_gym::GetSpacesReply& spaces) {
+  // What the worker counts then are the history's actions, in calls of the front's choosing.
+  if (event.failure.during() == kDuringRecovery) return kDuringRecovery;
   switch (event.failure.activity()) {
     case WorkerFailure::INIT:
       return "Init";
@@ -167,15 +170,6 @@ absl::Status ErrnoStatus(absl::string_view what, const std::string& path) {
 }
 
 }  // namespace
-
-std::string ActionName(const compiler_gym::Space& space, const compiler_gym::Event& action) {
-  compiler_gym::CommandlineSpace commandline;
-  const bool is_commandline = space.has_any_value() && space.any_value().UnpackTo(&commandline);
-  const auto& names = is_commandline ? commandline.name() : space.named_discrete().name();
-  const int64_t index = action.has_int64_value() ? action.int64_value() : -1;
-  if (index >= 0 && index < names.size()) return names.Get(static_cast<int>(index));
-  return action.ShortDebugString().substr(0, kMaxNameSize);
-}
 
 CrashSignature SignatureOf(const CrashEvent& event, const DescribeReply& description) {
   const WorkerFailure& failure = event.failure;

@@ -17,9 +17,6 @@ inline constexpr int kCrashReportFormat = 1;
 // A report's file is named ID.crash.
 inline constexpr char kCrashReportSuffix[] = ".crash";
 
-// The action's name in its space, or its value as text.
-std::string ActionName(const compiler_gym::Space& space, const compiler_gym::Event& action);
-
 // What makes this failure the same as another: see CrashSignature. `description` is the workers'.
 // Pure. Where a limit struck is chance, so `where` is empty then.
 CrashSignature SignatureOf(const CrashEvent& event, const DescribeReply& description);

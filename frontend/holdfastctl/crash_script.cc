@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "frontend/crash_reports/crash_report.h"
+#include "frontend/action_name.h"
 #include "frontend/failure_status.h"
 
 namespace holdfast {
@@ -43,15 +43,6 @@ std::string Where(const WorkerFailure& failure, const compiler_gym::StepRequest&
   }
   if (things == 0) return "step";
   return things == 1 ? absl::StrCat("observation ", step.observation_space(0)) : "";
-}
-
-// "sroa (122)", or what there is without a name.
-std::string DescribeAction(const compiler_gym::Event& action, const compiler_gym::Space& space) {
-  const std::string name = ActionName(space, action);
-  if (!action.has_int64_value()) return Printable(name);
-  const bool is_name = name != action.ShortDebugString();
-  return is_name ? absl::StrCat(Printable(name), " (", action.int64_value(), ")")
-                 : absl::StrCat(action.int64_value());
 }
 
 }  // namespace
@@ -189,7 +180,7 @@ std::string DescribeCall(const Call& call, const compiler_gym::GetSpacesReply* s
   }
   std::vector<std::string> texts;
   for (const compiler_gym::Event& action : call.step().action()) {
-    texts.push_back(DescribeAction(action, space));
+    texts.push_back(Printable(DescribeAction(space, action)));
   }
   for (const int index : call.step().observation_space()) {
     const bool is_known =

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "frontend/action_name.h"
 #include "frontend/crash_reports/crash_event.h"
 #include "frontend/crash_reports/crash_report.h"
 #include "tests/integration/service_process.h"

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "frontend/action_name.h"
 #include "tests/frontend/crash_reports/crash_fixture.h"
 
 namespace holdfast {
@@ -58,6 +59,11 @@ TEST(CrashSignatureTest, NamesWhatWasDone) {
   parameter.parameter->set_key("level");
   EXPECT_EQ(Signature(parameter).last_action(), "parameter level");
 
+  CrashEvent recovery = During(WorkerFailure::ACTION, 3);
+  recovery.step.reset();
+  recovery.failure.set_during(kDuringRecovery);
+  EXPECT_EQ(Signature(recovery).last_action(), "recovery");
+
   CrashEvent start = During(WorkerFailure::OBSERVATION, 0);
   start.step.reset();
   start.is_start = true;
@@ -71,6 +77,8 @@ TEST(CrashSignatureTest, ActionsWithoutNamesAreText) {
   EXPECT_EQ(ActionName(flags, action(0)), "-gvn");
   EXPECT_EQ(ActionName(flags, action(1)), "int64_value: 1");
   EXPECT_EQ(ActionName({}, action(-1)), "int64_value: -1");
+  EXPECT_EQ(DescribeAction(flags, action(0)), "-gvn (0)");
+  EXPECT_EQ(DescribeAction(flags, action(1)), "1");
   CrashEvent event = TestEvent();
   event.origin.action_space = 99;  // None that the worker has.
   EXPECT_EQ(Signature(event).last_action(), "int64_value: 2");
