@@ -2,8 +2,8 @@
 """Counts the test cases of a `bazel test` run: prints "PASSED FAILED".
 
 Reads the output of Bazel on stdin for the targets and their outcomes, and each target's test.xml for
-its cases, below bazel-testlogs or the folder that is given. A target that failed without a failed case (a crash, a time-out, a build error) counts as
-one failed case.
+its cases, below bazel-testlogs or the folder that is given. A target that failed without a failed
+case (a crash, a time-out, a build error) counts as one failed case.
 """
 
 import pathlib

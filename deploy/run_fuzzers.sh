@@ -3,9 +3,9 @@
 #
 #   deploy/run_fuzzers.sh [SECONDS [TARGET...]]
 #
-# One line per target, "PASS fuzz: ..." or "FAIL fuzz: ...", the latter after the target's last words
-# and the path of the input that shows it. Exits 1 if a target fails. What was found to be worth
-# trying is kept in Bazel's output for the next run: fuzz/TARGET/corpus.
+# One line per target, "PASS fuzz: ..." or "FAIL fuzz: ...", the latter after the target's last
+# words and the path of the input that shows it. Exits 1 if a target fails. What was found to be
+# worth trying is kept in Bazel's output for the next run: fuzz/TARGET/corpus.
 # shellcheck disable=SC2016  # An argument for xargs.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -38,7 +38,8 @@ run_one() {
       >"$folder/log" 2>&1 || status=1
   fi
   if ((status == 0)); then
-    echo "PASS fuzz: $target, $(sed -n 's/^stat::average_exec_per_sec: *//p' "$folder/log") a second"
+    local -r rate=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$folder/log")
+    echo "PASS fuzz: $target, $rate a second"
     return 0
   fi
   {
