@@ -22,8 +22,8 @@ class Users {
       Add(&function);
       for (llvm::Instruction& instruction : llvm::instructions(function)) Add(&instruction);
     }
-    for (size_t i = 0; i < all_.size(); ++i) {  // Grows meanwhile.
-      for (llvm::Value* const operand : all_[i]->operand_values()) {
+    for (size_t next = 0; next < all_.size();) {  // Grows meanwhile.
+      for (llvm::Value* const operand : all_[next++]->operand_values()) {
         if (auto* const constant = llvm::dyn_cast<llvm::Constant>(operand)) Add(constant);
       }
     }
