@@ -16,12 +16,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/byte_buffer.h"
 #include "common/raw_service.h"
 #include "common/status.h"
 #include "common/unary_server.h"
 #include "proto/compiler_gym_service.grpc.pb.h"
 #include "proto/worker_control.grpc.pb.h"
+#include "worker/host_methods.h"
 
 namespace holdfast {
 namespace {
@@ -30,23 +30,7 @@ using RawWorkerControl =
     WorkerControl::WithRawMethod_Describe<WorkerControl::WithRawMethod_HandleParameter<
         WorkerControl::WithRawMethod_Fingerprint<WorkerControl::Service>>>;
 
-// Parses the request, lets `call` fill the reply and the answer, and sends both.
-template <typename Request, typename Reply, typename Call>
-std::function<void(std::shared_ptr<UnaryCall>)> Typed(Call call) {
-  return [call](const std::shared_ptr<UnaryCall>& rpc) {
-    Request request;
-    Reply reply;
-    WorkerAnswer answer;
-    answer.clean = true;
-    absl::Status status = Parse(rpc->request(), &request);
-    if (status.ok()) status = call(request, &reply, &answer);
-    answer.is_error = !status.ok();
-    AddToTrailers(answer, &rpc->context());
-    rpc->Finish(ToGrpcStatus(status), status.ok() ? Serialize(reply) : grpc::ByteBuffer());
-  };
-}
-
-// The server of one worker: services, queue, and the table that binds methods to the host.
+// The server of one worker: services, queue, and what binds them to the host.
 class WorkerServer {
  public:
   explicit WorkerServer(SessionHost* host) : host_(host) {
@@ -72,11 +56,9 @@ class WorkerServer {
 
  private:
   std::vector<UnaryServer::Method> Methods();
+  // The method of that name in HostMethods().
   template <typename Service, typename Request>
-  UnaryServer::Method Bind(const char* name, Service* service, Request request,
-                           std::function<void(std::shared_ptr<UnaryCall>)> handle) {
-    return BindMethod<Service>(name, service, queue_.get(), request, std::move(handle));
-  }
+  UnaryServer::Method Bind(const char* name, Service* service, Request request);
 
   SessionHost* const host_;
   RawCompilerGymService service_;
@@ -87,93 +69,37 @@ class WorkerServer {
   UnaryServer unary_;
 };
 
+template <typename Service, typename Request>
+UnaryServer::Method WorkerServer::Bind(const char* name, Service* service, Request request) {
+  const HostMethod& method = FindHostMethod(name);
+  return BindMethod<Service>(name, service, queue_.get(), request,
+                             [host = host_, &method](const std::shared_ptr<UnaryCall>& rpc) {
+                               grpc::ByteBuffer reply;
+                               WorkerAnswer answer;
+                               const absl::Status status =
+                                   method.call(host, rpc->request(), &reply, &answer);
+                               answer.is_error = !status.ok();
+                               AddToTrailers(answer, &rpc->context());
+                               rpc->Finish(ToGrpcStatus(status), reply);
+                             });
+}
+
 std::vector<UnaryServer::Method> WorkerServer::Methods() {
-  using namespace compiler_gym;  // NOLINT(google-build-using-namespace): request and reply types.
   using Raw = RawCompilerGymService;
-  SessionHost* const host = host_;
-  std::vector<UnaryServer::Method> methods;
-  methods.push_back(Bind("GetVersion", &service_, &Raw::RequestGetVersion,
-                         Typed<GetVersionRequest, GetVersionReply>(
-                             [host](const auto&, GetVersionReply* reply, WorkerAnswer*) {
-                               DescribeReply description;
-                               host->Describe(&description);
-                               *reply = description.version();
-                               return absl::OkStatus();
-                             })));
-  methods.push_back(Bind("GetSpaces", &service_, &Raw::RequestGetSpaces,
-                         Typed<GetSpacesRequest, GetSpacesReply>(
-                             [host](const auto&, GetSpacesReply* reply, WorkerAnswer*) {
-                               DescribeReply description;
-                               host->Describe(&description);
-                               *reply = description.spaces();
-                               return absl::OkStatus();
-                             })));
-  methods.push_back(Bind(
-      "StartSession", &service_, &Raw::RequestStartSession,
-      Typed<StartSessionRequest, StartSessionReply>(
-          [host](const StartSessionRequest& request, StartSessionReply* reply,
-                 WorkerAnswer* answer) { return host->StartSession(request, reply, answer); })));
-  methods.push_back(Bind("ForkSession", &service_, &Raw::RequestForkSession,
-                         Typed<ForkSessionRequest, ForkSessionReply>(
-                             [](const auto&, ForkSessionReply*, WorkerAnswer*) {
-                               return absl::UnimplementedError("a worker holds one session only");
-                             })));
-  methods.push_back(
-      Bind("EndSession", &service_, &Raw::RequestEndSession,
-           Typed<EndSessionRequest, EndSessionReply>(
-               [host](const EndSessionRequest& request, EndSessionReply* reply, WorkerAnswer*) {
-                 host->EndSession(request.session_id());
-                 reply->set_remaining_sessions(host->session_count());
-                 return absl::OkStatus();
-               })));
-  methods.push_back(
-      Bind("Step", &service_, &Raw::RequestStep,
-           Typed<StepRequest, StepReply>(
-               [host](const StepRequest& request, StepReply* reply, WorkerAnswer* answer) {
-                 return host->Step(request, reply, answer);
-               })));
-  methods.push_back(
-      Bind("AddBenchmark", &service_, &Raw::RequestAddBenchmark,
-           Typed<AddBenchmarkRequest, AddBenchmarkReply>(
-               [host](const AddBenchmarkRequest& request, AddBenchmarkReply*, WorkerAnswer*) {
-                 host->AddBenchmarks(request);
-                 return absl::OkStatus();
-               })));
-  methods.push_back(Bind("SendSessionParameter", &service_, &Raw::RequestSendSessionParameter,
-                         Typed<SendSessionParameterRequest, SendSessionParameterReply>(
-                             [host](const SendSessionParameterRequest& request,
-                                    SendSessionParameterReply* reply, WorkerAnswer* answer) {
-                               absl::Status status = host->CheckSession(request.session_id());
-                               for (const SessionParameter& parameter : request.parameter()) {
-                                 HandleParameterReply handled;
-                                 if (status.ok())
-                                   status = host->HandleParameter(parameter, &handled, answer);
-                                 if (status.ok() && !handled.known()) {
-                                   status = absl::InvalidArgumentError(
-                                       absl::StrCat("Unknown parameter: ", parameter.key()));
-                                 }
-                                 reply->add_reply(handled.reply());
-                               }
-                               return status;
-                             })));
-  methods.push_back(Bind("Describe", &control_, &RawWorkerControl::RequestDescribe,
-                         Typed<DescribeRequest, DescribeReply>(
-                             [host](const auto&, DescribeReply* reply, WorkerAnswer*) {
-                               host->Describe(reply);
-                               return absl::OkStatus();
-                             })));
-  methods.push_back(Bind("HandleParameter", &control_, &RawWorkerControl::RequestHandleParameter,
-                         Typed<HandleParameterRequest, HandleParameterReply>(
-                             [host](const HandleParameterRequest& request,
-                                    HandleParameterReply* reply, WorkerAnswer* answer) {
-                               return host->HandleParameter(request.parameter(), reply, answer);
-                             })));
-  methods.push_back(Bind("Fingerprint", &control_, &RawWorkerControl::RequestFingerprint,
-                         Typed<FingerprintRequest, FingerprintReply>(
-                             [host](const auto&, FingerprintReply* reply, WorkerAnswer* answer) {
-                               return host->Fingerprint(reply, answer);
-                             })));
-  return methods;
+  using RawControl = RawWorkerControl;
+  return {
+      Bind("GetVersion", &service_, &Raw::RequestGetVersion),
+      Bind("GetSpaces", &service_, &Raw::RequestGetSpaces),
+      Bind("StartSession", &service_, &Raw::RequestStartSession),
+      Bind("ForkSession", &service_, &Raw::RequestForkSession),
+      Bind("EndSession", &service_, &Raw::RequestEndSession),
+      Bind("Step", &service_, &Raw::RequestStep),
+      Bind("AddBenchmark", &service_, &Raw::RequestAddBenchmark),
+      Bind("SendSessionParameter", &service_, &Raw::RequestSendSessionParameter),
+      Bind("Describe", &control_, &RawControl::RequestDescribe),
+      Bind("HandleParameter", &control_, &RawControl::RequestHandleParameter),
+      Bind("Fingerprint", &control_, &RawControl::RequestFingerprint),
+  };
 }
 
 // Ends the process group when the other end of `fd` is gone. gRPC would let the server live on.

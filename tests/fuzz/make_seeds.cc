@@ -11,6 +11,7 @@
 #include "frontend/spawner/spawner_protocol.h"
 #include "proto/compiler_gym_service.pb.h"
 #include "proto/worker_control.pb.h"
+#include "worker/host_methods.h"
 
 namespace holdfast {
 namespace {
@@ -72,7 +73,11 @@ Seeds StepRequests() {
           Input().Number(2).Number(3).Number(9).Rest(SomeStep(-1).SerializeAsString()).bytes()};
 }
 
-// Numbers are methods, see request_fuzzer.cc.
+// A method as request_fuzzer.cc reads it.
+uint8_t Method(absl::string_view name) {
+  return static_cast<uint8_t>(&FindHostMethod(name) - HostMethods().data());
+}
+
 Seeds Requests() {
   compiler_gym::StartSessionRequest start;
   *start.mutable_benchmark() = SomeBenchmark();
@@ -82,25 +87,24 @@ Seeds Requests() {
   compiler_gym::StepRequest names;
   names.set_session_id(1);
   names.add_action()->set_string_value("fold,clean,expand");
-  compiler_gym::SendSessionParameterRequest parameters;
-  parameters.set_session_id(1);
-  parameters.add_parameter()->set_key("example.max_rewrites");
-  parameters.mutable_parameter(0)->set_value("1");
+  HandleParameterRequest parameter;
+  parameter.mutable_parameter()->set_key("example.max_rewrites");
+  parameter.mutable_parameter()->set_value("1");
   const std::string step = SomeStep(1).SerializeAsString();
   return {Input()
-              .Number(0)
+              .Number(Method("StartSession"))
               .String(start.SerializeAsString())
-              .Number(4)
-              .String(parameters.SerializeAsString())
-              .Number(1)
+              .Number(Method("HandleParameter"))
+              .String(parameter.SerializeAsString())
+              .Number(Method("Step"))
               .String(step)
-              .Number(8)
+              .Number(Method("Fingerprint"))
               .String("")
               .bytes(),
           Input()
-              .Number(0)
+              .Number(Method("StartSession"))
               .String(pipeline.SerializeAsString())
-              .Number(1)
+              .Number(Method("Step"))
               .String(names.SerializeAsString())
               .bytes()};
 }

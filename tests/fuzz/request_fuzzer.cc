@@ -4,10 +4,12 @@
 #include <cstdlib>
 #include <vector>
 
+#include "common/byte_buffer.h"
 #include "proto/compiler_gym_service.pb.h"
 #include "proto/worker_control.pb.h"
 #include "tests/fuzz/fuzzing.h"
 #include "worker/example/example_session.h"
+#include "worker/host_methods.h"
 #include "worker/session_host.h"
 
 namespace holdfast {
@@ -21,21 +23,22 @@ class Worker {
  public:
   Worker() : host_(SessionTypeOf<ExampleSession>(), SessionContext()) {}
 
-  static constexpr int kMethods = 10;
-  void Call(int method, const std::string& bytes);
+  // A method of HostMethods(), by its index.
+  void Call(size_t method, const std::string& bytes);
   // What the front would do after a crash, if it knew the session's state.
   void CheckReplay();
 
  private:
-  template <typename Request>
-  static bool Read(const std::string& bytes, Request* request) {
-    return request->ParseFromString(bytes);
-  }
-  void Describe();
-  void StartSession(const StartSessionRequest& request);
-  void Step(const StepRequest& request);
-  void HandleParameter(const SessionParameter& parameter);
-  void EndSession(int64_t session_id);
+  // What came of a call, and what the front would remember of it.
+  struct Outcome {
+    absl::Status status;
+    grpc::ByteBuffer reply;
+    WorkerAnswer answer;
+    bool had_session;
+  };
+  void OnStarted(const StartSessionRequest& request, const Outcome& outcome);
+  void OnStepped(const StepRequest& request, bool is_its_session, const Outcome& outcome);
+  void OnParameter(const SessionParameter& parameter, const Outcome& outcome);
   static std::string FingerprintOf(SessionHost* host);
 
   SessionHost host_;
@@ -49,68 +52,48 @@ class Worker {
   std::vector<Entry> history_;
 };
 
-// As worker/worker_server.cc binds methods to the host.
-void Worker::Call(int method, const std::string& bytes) {
-  switch (method) {
-    case 0: {
-      StartSessionRequest request;
-      if (Read(bytes, &request)) StartSession(request);
-      break;
-    }
-    case 1:
-    case 2:
-    case 3: {  // The most interesting of all.
-      StepRequest request;
-      if (Read(bytes, &request)) Step(request);
-      break;
-    }
-    case 4: {
-      compiler_gym::SendSessionParameterRequest request;
-      if (!Read(bytes, &request) || !host_.CheckSession(request.session_id()).ok()) break;
-      for (const SessionParameter& parameter : request.parameter()) HandleParameter(parameter);
-      break;
-    }
-    case 5: {
-      HandleParameterRequest request;
-      if (Read(bytes, &request)) HandleParameter(request.parameter());
-      break;
-    }
-    case 6: {
-      compiler_gym::AddBenchmarkRequest request;
-      if (Read(bytes, &request)) host_.AddBenchmarks(request);
-      break;
-    }
-    case 7: {
-      compiler_gym::EndSessionRequest request;
-      if (Read(bytes, &request)) EndSession(request.session_id());
-      break;
-    }
-    case 8: {
-      FingerprintRequest request;
-      if (Read(bytes, &request)) FingerprintOf(&host_);
-      break;
-    }
-    default:
-      Describe();
+template <typename Message>
+Message Read(const grpc::ByteBuffer& bytes) {
+  Message message;
+  Require(Parse(bytes, &message).ok(), "what was answered can be parsed");
+  return message;
+}
+
+void Worker::Call(size_t method, const std::string& bytes) {
+  const absl::string_view name = HostMethods()[method].name;
+  StepRequest step;
+  const bool is_step = name == "Step" && step.ParseFromString(bytes);
+  const bool is_its_session = is_step && host_.CheckSession(step.session_id()).ok();
+  Outcome outcome;
+  outcome.had_session = host_.session_count() == 1;
+  const grpc::Slice slice(bytes);
+  const grpc::ByteBuffer request(&slice, 1);
+  outcome.status = HostMethods()[method].call(&host_, request, &outcome.reply, &outcome.answer);
+  if (!outcome.status.ok()) Require(outcome.reply.Length() == 0, "an error has no reply");
+
+  StartSessionRequest start;
+  HandleParameterRequest parameter;
+  if (is_step) OnStepped(step, is_its_session, outcome);
+  if (name == "StartSession" && start.ParseFromString(bytes)) OnStarted(start, outcome);
+  if (name == "HandleParameter" && parameter.ParseFromString(bytes)) {
+    OnParameter(parameter.parameter(), outcome);
   }
+  // It does not say what changed the state: the front does not use it.
+  if (name == "SendSessionParameter") is_recorded_ = false;
+  if (name == "Describe" && outcome.status.ok()) {
+    Require(Read<DescribeReply>(outcome.reply).spaces().action_space_list_size() == 2,
+            "the description is always the same");
+  }
+  if (host_.session_count() == 0) is_recorded_ = false;
 }
 
-void Worker::Describe() {
-  DescribeReply reply;
-  host_.Describe(&reply);
-  Require(reply.spaces().action_space_list_size() == 2, "the description is always the same");
-}
-
-void Worker::StartSession(const StartSessionRequest& request) {
-  const int sessions = host_.session_count();
-  compiler_gym::StartSessionReply reply;
-  WorkerAnswer answer;
-  const absl::Status status = host_.StartSession(request, &reply, &answer);
-  if (!status.ok()) {
-    Require(host_.session_count() == sessions, "a failed start leaves nothing");
+void Worker::OnStarted(const StartSessionRequest& request, const Outcome& outcome) {
+  if (!outcome.status.ok()) {
+    Require((host_.session_count() == 1) == outcome.had_session, "a failed start leaves nothing");
     return;
   }
-  Require(sessions == 0, "a worker holds one session");
+  const auto reply = Read<compiler_gym::StartSessionReply>(outcome.reply);
+  Require(!outcome.had_session, "a worker holds one session");
   Require(reply.session_id() == kOnlySessionId, "its id is known");
   Require(reply.observation_size() == request.observation_space_size(), "it observes");
   // Without a program it was started with one that was added: the front does not do that.
@@ -119,18 +102,16 @@ void Worker::StartSession(const StartSessionRequest& request) {
   history_.clear();
 }
 
-void Worker::Step(const StepRequest& request) {
-  compiler_gym::StepReply reply;
-  WorkerAnswer answer;
-  const bool has_session = host_.CheckSession(request.session_id()).ok();
-  const absl::Status status = host_.Step(request, &reply, &answer);
+void Worker::OnStepped(const StepRequest& request, bool is_its_session, const Outcome& outcome) {
+  const WorkerAnswer& answer = outcome.answer;
   Require(answer.actions_applied >= 0 && answer.actions_applied <= request.action_size(),
           "no more actions are applied than were asked for");
-  if (!has_session) {
-    Require(absl::IsNotFound(status) && answer.clean, "without a session there is no step");
+  if (!is_its_session) {
+    Require(absl::IsNotFound(outcome.status) && answer.clean, "without a session there is no step");
     return;
   }
-  if (status.ok()) {
+  if (outcome.status.ok()) {
+    const auto reply = Read<compiler_gym::StepReply>(outcome.reply);
     Require(answer.clean, "a success is clean");
     Require(reply.observation_size() == request.observation_space_size(), "it observes");
     Require(answer.actions_applied == request.action_size() || reply.end_of_session(),
@@ -143,23 +124,19 @@ void Worker::Step(const StepRequest& request) {
   history_.push_back(entry);
 }
 
-void Worker::HandleParameter(const SessionParameter& parameter) {
-  HandleParameterReply reply;
-  WorkerAnswer answer;
-  const absl::Status status = host_.HandleParameter(parameter, &reply, &answer);
-  Require(host_.session_count() == 1 || absl::IsFailedPrecondition(status),
+void Worker::OnParameter(const SessionParameter& parameter, const Outcome& outcome) {
+  Require(outcome.had_session || absl::IsFailedPrecondition(outcome.status),
           "without a session there are no parameters");
-  if (!status.ok() && !answer.clean) is_recorded_ = false;
-  if (!status.ok() || !reply.changed_state()) return;
+  if (!outcome.status.ok()) {
+    if (!outcome.answer.clean) is_recorded_ = false;
+    return;
+  }
+  const auto reply = Read<HandleParameterReply>(outcome.reply);
+  if (!reply.changed_state()) return;
   Require(reply.known(), "what changes the state is known");
   Entry entry;
   entry.parameter = parameter;
   history_.push_back(entry);
-}
-
-void Worker::EndSession(int64_t session_id) {
-  host_.EndSession(session_id);
-  if (host_.session_count() == 0) is_recorded_ = false;
 }
 
 std::string Worker::FingerprintOf(SessionHost* host) {
@@ -195,6 +172,10 @@ void Worker::CheckReplay() {
   Require(FingerprintOf(&other) == FingerprintOf(&host_), "the session is the same again");
 }
 
+size_t ConsumeMethod(FuzzedDataProvider* input) {
+  return input->ConsumeIntegralInRange<size_t>(0, HostMethods().size() - 1);
+}
+
 }  // namespace
 }  // namespace holdfast
 
@@ -203,8 +184,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FuzzedDataProvider input(data, size);
   holdfast::Worker worker;
   while (input.remaining_bytes() > 0) {
-    const int method = input.ConsumeIntegralInRange(0, holdfast::Worker::kMethods - 1);
-    worker.Call(method, holdfast::ConsumeString(&input));
+    worker.Call(holdfast::ConsumeMethod(&input), holdfast::ConsumeString(&input));
   }
   worker.CheckReplay();
   return 0;
