@@ -93,7 +93,7 @@ class WorkerPool : public WorkerSource {
   // Brings loans, starts and the restart policy up to date: to be called after every event.
   void Balance();
   void ServeWaiters();
-  // One that can serve, no longer in `idle_`; null if there is none. Retires those that are stopped.
+  // One that can serve, no longer in `idle_`; null if there is none. Retires what is stopped.
   WorkerSlot* TakeIdle();
   void FailWaiters(const absl::Status& status);
   void StartWorkers();
