@@ -5,9 +5,10 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/status.h>
 
+#include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "frontend/checkpoint.h"
 #include "frontend/crash_reports/crash_event.h"
 #include "frontend/failure_status.h"
 #include "frontend/history.h"
@@ -36,6 +38,21 @@ enum class RecoveryOutcome {
 };
 inline constexpr int kRecoveryOutcomes = 3;
 
+enum class SnapshotOutcome {
+  kTaken,
+  kFailed,    // By the session, or with its worker. It is not asked again.
+  kRestored,  // A session was built from it.
+  kRefused,   // It could not be restored: the session was replayed from its start.
+};
+inline constexpr int kSnapshotOutcomes = 4;
+
+// What the sessions of a service can do, as their type says.
+struct SessionAbilities {
+  bool takes_snapshots = false;
+  // Without it a session is bound to its worker: it is never parked nor forked, and lost with it.
+  bool is_rebuildable = true;
+};
+
 // What all sessions of a service share. Outlives them. The functions are called under the mutex of
 // a session, on any thread: they must not call sessions.
 struct SessionEnvironment {
@@ -52,30 +69,39 @@ struct SessionEnvironment {
   std::function<void(absl::optional<SessionState> from, absl::optional<SessionState> to)>
       on_transition;
   std::function<void(RecoveryOutcome, absl::Duration)> on_recovery;
+  std::function<void(SnapshotOutcome)> on_snapshot;
   // A worker failed in the service of a session, or between its calls.
   std::function<void(CrashEvent)> on_failure;
   // A step was refused that had killed workers before.
   std::function<void()> on_refused;
   // Counts the bytes of all histories.
   History::ByteCount* history_bytes = nullptr;
+  CheckpointStore* checkpoints = nullptr;
+  std::function<SessionAbilities()> abilities;
 };
 
 // Calls on one session are carried out one at a time, in the order of their arrival. Thread-safe: a
 // mutex of its own guards each session. Worker and pool callbacks may come late: each remembers the
 // epoch in which it was asked for, and one of an old epoch is dropped.
-class Session : public std::enable_shared_from_this<Session> {
+class Session : public Borrower, public std::enable_shared_from_this<Session> {
  public:
   // Runs exactly once, under the session's mutex: it must not call the session.
   using Done = absl::AnyInvocable<void(const grpc::Status&, const grpc::ByteBuffer& reply)>;
   using ForkDone = absl::AnyInvocable<void(const grpc::Status&, std::shared_ptr<Session>)>;
   using Ticket = uint64_t;  // Names a call of this session.
 
-  Session(int64_t id, SessionOrigin origin, const SessionEnvironment* environment);
+  // `client`: the connection that it belongs to.
+  Session(int64_t id, uint64_t client, SessionOrigin origin, const SessionEnvironment* environment);
   // After End().
-  ~Session();
+  ~Session() override;
 
   int64_t id() const { return id_; }
   SessionState state() const;
+  // Borrower. Any thread.
+  absl::Time idle_since() const override {
+    return absl::FromUnixMicros(idle_since_micros_.load(std::memory_order_relaxed));
+  }
+  bool AskBack() override;
 
   // The first call: Init. If it fails the session has ended.
   Ticket Start(const google::protobuf::RepeatedField<int32_t>& observation_space,
@@ -84,8 +110,9 @@ class Session : public std::enable_shared_from_this<Session> {
               Done done);
   Ticket SendParameters(compiler_gym::SendSessionParameterRequest request,
                         absl::Time client_deadline, Done done);
-  // The new session is a copy of this one at the moment that the call has its turn.
-  Ticket Fork(int64_t new_id, absl::Time client_deadline, ForkDone done);
+  // The new session is a copy of this one at the moment that the call has its turn. UNIMPLEMENTED
+  // if sessions are not rebuildable.
+  Ticket Fork(int64_t new_id, uint64_t client, absl::Time client_deadline, ForkDone done);
 
   // Ends a call with `reason`, if it has not ended yet: its effects are rolled back.
   void Abandon(Ticket ticket, const grpc::Status& reason);
@@ -93,9 +120,12 @@ class Session : public std::enable_shared_from_this<Session> {
   void End();
   // Ends it if it has had no call since `when`, and has none now. True if it has ended.
   bool EndIfIdleSince(absl::Time when);
+  // Gives up its worker, if it has one, likewise.
+  void ParkIfIdleSince(absl::Time when);
 
  private:
-  enum class Kind { kStart, kStep, kParameters, kFork };
+  // The last two are the session's own, and nobody's call.
+  enum class Kind { kStart, kStep, kParameters, kFork, kSnapshot, kPrefetch };
   struct Operation {
     Kind kind;
     Ticket ticket = 0;
@@ -107,8 +137,10 @@ class Session : public std::enable_shared_from_this<Session> {
     compiler_gym::SendSessionParameterRequest parameters;
     compiler_gym::SendSessionParameterReply parameter_replies;  // Those handled so far.
     int64_t fork_id = 0;
+    uint64_t fork_client = 0;
     ForkDone fork_done;
     absl::Time turn_start;
+    absl::Time call_start;        // Of the last call to the worker.
     absl::Time budget;            // When it must be over. Set when its turn comes.
     int attempts = 0;             // That ended with the worker.
     WorkerFailure first_failure;  // Of the first of these.
@@ -118,7 +150,7 @@ class Session : public std::enable_shared_from_this<Session> {
   };
   struct ForkTag {};
 
-  Session(ForkTag, int64_t id, Session* parent);
+  Session(ForkTag, int64_t id, uint64_t client, Session* parent);
 
   // Turns.
   Ticket Submit(std::unique_ptr<Operation> operation);
@@ -130,8 +162,21 @@ class Session : public std::enable_shared_from_this<Session> {
   bool RefuseIfPoisoned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RollBack(Operation* failed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ForkNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasOwnTurn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Transition(SessionState to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Checkpoints, forks and parking.
+  void ForkNow(std::unique_ptr<Operation> fork) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What comes between two turns of calls. True: a turn of the session's own has begun.
+  bool BeginOwnTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsSnapshotDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnSnapshot(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `checkpoint`: null if it failed.
+  void FinishSnapshot(const std::shared_ptr<Checkpoint>& checkpoint)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Prefetch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AdoptAwaited() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Park() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Getting onto a worker.
   void Materialise() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -173,6 +218,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void ReleaseWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int64_t id_;
+  const uint64_t client_;
   const SessionOrigin origin_;
   const SessionEnvironment* const environment_;
 
@@ -182,8 +228,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Checkmark checkmark_ ABSL_GUARDED_BY(mutex_);
   PoisonedSteps poisoned_ ABSL_GUARDED_BY(mutex_);
   bool refuse_poisoned_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_used_ ABSL_GUARDED_BY(mutex_) = absl::Now();  // The end of its last turn.
-  std::deque<std::unique_ptr<Operation>> queue_ ABSL_GUARDED_BY(mutex_);
+  // The end of its last call; in the future during one.
+  std::atomic<int64_t> idle_since_micros_;
+  std::list<std::unique_ptr<Operation>> queue_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Operation> current_ ABSL_GUARDED_BY(mutex_);
   Ticket last_ticket_ ABSL_GUARDED_BY(mutex_) = 0;
   // Counts what was asked of pool and worker; see the class comment.
@@ -196,6 +243,16 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_recovery_due_ ABSL_GUARDED_BY(mutex_) = false;
   absl::optional<absl::Time> recovery_start_ ABSL_GUARDED_BY(mutex_);
   std::string lost_why_ ABSL_GUARDED_BY(mutex_);
+
+  RebuildCosts costs_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Checkpoint> checkpoint_ ABSL_GUARDED_BY(mutex_);  // The newest, if any.
+  bool are_snapshots_off_ ABSL_GUARDED_BY(mutex_) = false;          // One has failed.
+  bool is_asked_back_ ABSL_GUARDED_BY(mutex_) = false;  // Parks after the call under way.
+  bool is_move_expected_ ABSL_GUARDED_BY(mutex_) = false;
+  // The checkpoint that this session takes now, for forks that wait for it; and the one of its
+  // origin that it waits for.
+  std::shared_ptr<PendingCheckpoint> promised_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<PendingCheckpoint> awaited_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace holdfast

@@ -21,6 +21,30 @@ struct Lease {
   explicit operator bool() const { return worker_id != 0; }
 };
 
+// Who has a worker on loan. Thread-safe.
+class Borrower {
+ public:
+  virtual ~Borrower() = default;
+  // When the last call on the worker ended; InfiniteFuture during one.
+  virtual absl::Time idle_since() const = 0;
+  // Others need the worker, or it has grown: gives it back soon, after the call under way. False:
+  // never.
+  virtual bool AskBack() = 0;
+};
+
+struct WorkerRequest {
+  // The longest to wait.
+  absl::Duration timeout;
+  // Does not wait, and takes only what nobody else waits for: RESOURCE_EXHAUSTED if there is none.
+  bool only_spare = false;
+  // Who asks: those who wait are served in turn, client by client, and each client's requests in
+  // their order.
+  uint64_t client = 0;
+  // Is asked for the worker when others wait for one. Null: never. Held until the lease is given
+  // back.
+  std::shared_ptr<Borrower> borrower;
+};
+
 // Thread-safe. Callbacks run on the supervision thread, without locks, and never from within a
 // call.
 class WorkerSource {
@@ -30,10 +54,10 @@ class WorkerSource {
 
   virtual ~WorkerSource() = default;
 
-  // `on_lease` runs exactly once. RESOURCE_EXHAUSTED: none became free within `timeout`.
+  // `on_lease` runs exactly once. RESOURCE_EXHAUSTED: none became free within the timeout.
   // UNAVAILABLE: workers cannot be started; the message tells why. `on_exit` runs at most once, and
   // only after a lease: when the worker ends without having been given back.
-  virtual void Acquire(absl::Duration timeout, OnLease on_lease, OnFailure on_exit) = 0;
+  virtual void Acquire(WorkerRequest request, OnLease on_lease, OnFailure on_exit) = 0;
 
   // Every lease is given back by exactly one of these three, also that of a worker that has ended.
 

@@ -1,0 +1,96 @@
+#include "frontend/checkpoint.h"
+
+#include <algorithm>
+
+namespace holdfast {
+namespace {
+
+// Of a session's own time, that snapshots may take which are not for a move.
+constexpr double kShare = 0.1;
+// Below that a rebuild is not worth a thought.
+constexpr absl::Duration kMinTail = absl::Milliseconds(1);
+
+}  // namespace
+
+Checkpoint::Checkpoint(CheckpointStore* store, int64_t entries,
+                       std::shared_ptr<const SnapshotReply> snapshot, double value)
+    : store_(store),
+      entries_(entries),
+      bytes_(static_cast<int64_t>(snapshot->ByteSizeLong())),
+      value_(value),
+      snapshot_(std::move(snapshot)) {}
+
+Checkpoint::~Checkpoint() {
+  std::shared_ptr<const SnapshotReply> garbage;
+  absl::MutexLock lock(&store_->mutex_);
+  garbage = store_->Forget(this);
+}
+
+std::shared_ptr<const SnapshotReply> Checkpoint::Get() const {
+  absl::MutexLock lock(&store_->mutex_);
+  return snapshot_;
+}
+
+std::shared_ptr<Checkpoint> CheckpointStore::Add(int64_t entries, SnapshotReply snapshot,
+                                                 absl::Duration saves) {
+  const double value = absl::ToDoubleSeconds(saves) /
+                       static_cast<double>(std::max<size_t>(snapshot.ByteSizeLong(), 1));
+  std::shared_ptr<Checkpoint> added(
+      new Checkpoint(this, entries, std::make_shared<SnapshotReply>(std::move(snapshot)), value));
+  std::vector<std::shared_ptr<const SnapshotReply>> garbage;
+  absl::MutexLock lock(&mutex_);
+  held_.insert({value, added.get()});
+  ++stats_.count;
+  stats_.bytes += added->bytes_;
+  while (stats_.bytes > max_bytes_) {
+    garbage.push_back(Forget(held_.begin()->second));
+    ++stats_.dropped;
+  }
+  return added;
+}
+
+std::shared_ptr<const SnapshotReply> CheckpointStore::Forget(Checkpoint* checkpoint) {
+  if (held_.erase({checkpoint->value_, checkpoint}) > 0) {
+    --stats_.count;
+    stats_.bytes -= checkpoint->bytes_;
+  }
+  return std::move(checkpoint->snapshot_);
+}
+
+CheckpointStore::Stats CheckpointStore::GetStats() const {
+  absl::MutexLock lock(&mutex_);
+  return stats_;
+}
+
+bool PendingCheckpoint::Await(Then then) {
+  absl::MutexLock lock(&mutex_);
+  if (!is_resolved_) waiting_.push_back(std::move(then));
+  return !is_resolved_;
+}
+
+void PendingCheckpoint::Resolve(const std::shared_ptr<Checkpoint>& checkpoint) {
+  std::vector<Then> waiting;
+  {
+    absl::MutexLock lock(&mutex_);
+    is_resolved_ = true;
+    result_ = checkpoint;
+    waiting.swap(waiting_);
+  }
+  for (Then& then : waiting) then(checkpoint);
+}
+
+std::shared_ptr<Checkpoint> PendingCheckpoint::result() const {
+  absl::MutexLock lock(&mutex_);
+  return result_;
+}
+
+bool IsCheckpointDue(const RebuildCosts& costs, bool is_move_expected) {
+  const auto or_init = [&](absl::Duration measured) {
+    return measured > absl::ZeroDuration() ? measured : costs.init;
+  };
+  const absl::Duration snapshot = or_init(costs.snapshot);
+  if (costs.tail < kMinTail || costs.tail < snapshot + or_init(costs.restore)) return false;
+  return is_move_expected || kShare * costs.tail >= snapshot;
+}
+
+}  // namespace holdfast
