@@ -11,7 +11,8 @@
 namespace holdfast {
 namespace {
 
-// "3", "3 clean", "3 error" or "3 clean error".
+// "3", "3 clean", "3 error" or "3 clean error"; with the time of the actions, "3 120us clean".
+constexpr absl::string_view kMicrosSuffix = "us";
 constexpr absl::string_view kCleanSuffix = " clean";
 constexpr absl::string_view kErrorSuffix = " error";
 
@@ -39,7 +40,11 @@ absl::optional<WorkerAnswer> FromTrailers(const grpc::ClientContext& context) {
 }
 
 std::string FormatWorkerAnswer(const WorkerAnswer& answer) {
-  return absl::StrCat(answer.actions_applied, answer.clean ? kCleanSuffix : "",
+  std::string time;
+  if (answer.action_time.has_value()) {
+    time = absl::StrCat(" ", absl::ToInt64Microseconds(*answer.action_time), kMicrosSuffix);
+  }
+  return absl::StrCat(answer.actions_applied, time, answer.clean ? kCleanSuffix : "",
                       answer.is_error ? kErrorSuffix : "");
 }
 
@@ -47,6 +52,15 @@ absl::optional<WorkerAnswer> ParseWorkerAnswer(absl::string_view mark) {
   WorkerAnswer answer;
   answer.is_error = absl::ConsumeSuffix(&mark, kErrorSuffix);
   answer.clean = absl::ConsumeSuffix(&mark, kCleanSuffix);
+  if (absl::ConsumeSuffix(&mark, kMicrosSuffix)) {
+    const size_t space = mark.find(' ');
+    int64_t micros = 0;
+    if (space == mark.npos || !absl::SimpleAtoi(mark.substr(space + 1), &micros) || micros < 0) {
+      return absl::nullopt;
+    }
+    answer.action_time = absl::Microseconds(micros);
+    mark = mark.substr(0, space);
+  }
   if (!absl::SimpleAtoi(mark, &answer.actions_applied) || answer.actions_applied < 0) {
     return absl::nullopt;
   }

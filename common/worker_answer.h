@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/optional.h"
 
 namespace holdfast {
@@ -24,6 +25,8 @@ struct WorkerAnswer {
   std::string fingerprint;
   // Whether the session answers with an error.
   bool is_error = false;
+  // How long the actions took, observations not counted. To the microsecond.
+  absl::optional<absl::Duration> action_time;
 };
 
 inline constexpr size_t kMaxFingerprintBytes = 64;

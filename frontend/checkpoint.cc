@@ -12,12 +12,13 @@ constexpr absl::Duration kMinTail = absl::Milliseconds(1);
 
 }  // namespace
 
-Checkpoint::Checkpoint(CheckpointStore* store, int64_t entries,
-                       std::shared_ptr<const SnapshotReply> snapshot, double value)
+Checkpoint::Checkpoint(CheckpointStore* store, int64_t entries, const RebuildCosts& costs,
+                       std::shared_ptr<const SnapshotReply> snapshot)
     : store_(store),
       entries_(entries),
+      costs_(costs),
       bytes_(static_cast<int64_t>(snapshot->ByteSizeLong())),
-      value_(value),
+      value_(absl::ToDoubleSeconds(costs.head) / static_cast<double>(std::max<int64_t>(bytes_, 1))),
       snapshot_(std::move(snapshot)) {}
 
 Checkpoint::~Checkpoint() {
@@ -31,15 +32,18 @@ std::shared_ptr<const SnapshotReply> Checkpoint::Get() const {
   return snapshot_;
 }
 
-std::shared_ptr<Checkpoint> CheckpointStore::Add(int64_t entries, SnapshotReply snapshot,
-                                                 absl::Duration saves) {
-  const double value = absl::ToDoubleSeconds(saves) /
-                       static_cast<double>(std::max<size_t>(snapshot.ByteSizeLong(), 1));
-  std::shared_ptr<Checkpoint> added(
-      new Checkpoint(this, entries, std::make_shared<SnapshotReply>(std::move(snapshot)), value));
+std::shared_ptr<Checkpoint> CheckpointStore::Add(int64_t entries, const RebuildCosts& costs,
+                                                 SnapshotReply snapshot) {
+  std::shared_ptr<Checkpoint> added(new Checkpoint(
+      this, entries, costs, std::make_shared<SnapshotReply>(std::move(snapshot))));
   std::vector<std::shared_ptr<const SnapshotReply>> garbage;
   absl::MutexLock lock(&mutex_);
-  held_.insert({value, added.get()});
+  if (added->bytes_ > max_bytes_) {
+    garbage.push_back(std::move(added->snapshot_));
+    ++stats_.dropped;
+    return added;
+  }
+  held_.insert({added->value_, added.get()});
   ++stats_.count;
   stats_.bytes += added->bytes_;
   while (stats_.bytes > max_bytes_) {

@@ -19,6 +19,15 @@ namespace holdfast {
 
 class CheckpointStore;
 
+// What it costs to rebuild a session, as measured.
+struct RebuildCosts {
+  absl::Duration init;      // Of the program.
+  absl::Duration head;      // To apply again what the last checkpoint holds, Init included.
+  absl::Duration tail;      // And what came after it, or after Init if there is none.
+  absl::Duration snapshot;  // To take one. Zero: not known yet.
+  absl::Duration restore;   // Likewise.
+};
+
 // A session's state after so many entries of its history. Shared by a session and its forks.
 // Thread-safe. The store outlives it.
 class Checkpoint {
@@ -29,16 +38,19 @@ class Checkpoint {
   std::shared_ptr<const SnapshotReply> Get() const;
   // Of the history that led to it.
   int64_t entries() const { return entries_; }
+  // When it was taken: the tail is empty.
+  const RebuildCosts& costs() const { return costs_; }
 
  private:
   friend class CheckpointStore;
-  Checkpoint(CheckpointStore* store, int64_t entries, std::shared_ptr<const SnapshotReply> snapshot,
-             double value);
+  Checkpoint(CheckpointStore* store, int64_t entries, const RebuildCosts& costs,
+             std::shared_ptr<const SnapshotReply> snapshot);
 
   CheckpointStore* const store_;
   const int64_t entries_;
+  const RebuildCosts costs_;
   const int64_t bytes_;
-  const double value_;
+  const double value_;  // Seconds that it saves, for each byte.
   std::shared_ptr<const SnapshotReply> snapshot_;  // Guarded by the store's mutex.
 };
 
@@ -54,9 +66,9 @@ class CheckpointStore {
 
   explicit CheckpointStore(int64_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // `saves`: the time that a session is built faster by it. The result may have been dropped at
-  // once, if there was no room for it.
-  std::shared_ptr<Checkpoint> Add(int64_t entries, SnapshotReply snapshot, absl::Duration saves);
+  // The result may have been dropped at once, if there was no room for it.
+  std::shared_ptr<Checkpoint> Add(int64_t entries, const RebuildCosts& costs,
+                                  SnapshotReply snapshot);
   Stats GetStats() const;
 
  private:
@@ -91,15 +103,6 @@ class PendingCheckpoint {
   bool is_resolved_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<Checkpoint> result_ ABSL_GUARDED_BY(mutex_);
   std::vector<Then> waiting_ ABSL_GUARDED_BY(mutex_);
-};
-
-// What it costs to rebuild a session, as measured.
-struct RebuildCosts {
-  absl::Duration init;      // Of the program.
-  absl::Duration head;      // To apply again what the last checkpoint holds, Init included.
-  absl::Duration tail;      // And what came after it, or after Init if there is none.
-  absl::Duration snapshot;  // To take one. Zero: not known yet.
-  absl::Duration restore;   // Likewise.
 };
 
 // Whether it pays to take a checkpoint now: applying the tail again would cost more than taking one

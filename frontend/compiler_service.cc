@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -25,6 +26,9 @@ bool ParseRequest(UnaryCall& call, google::protobuf::Message* request) {
   if (!parsed.ok()) call.Finish(ToGrpcStatus(parsed));
   return parsed.ok();
 }
+
+// Names the connection of a call.
+uint64_t ConnectionOf(UnaryCall& call) { return absl::HashOf(call.context().peer()); }
 
 }  // namespace
 
@@ -139,14 +143,15 @@ void CompilerService::StartCached(const Call& call,
         absl::NotFoundError(absl::StrCat("Benchmark not found: ", request.benchmark().uri()))));
     return;
   }
-  const absl::Status budget = CheckRecordBudget();
+  absl::Status budget = CheckRecordBudget();
+  if (budget.ok()) budget = CheckSessionCount();
   if (!budget.ok()) {
     call->Finish(ToGrpcStatus(budget));
     return;
   }
   auto session = std::make_shared<Session>(
-      RandomSessionId(), SessionOrigin{std::move(benchmark), request.action_space()},
-      deps_.environment);
+      RandomSessionId(), ConnectionOf(*call),
+      SessionOrigin{std::move(benchmark), request.action_space()}, deps_.environment);
   EndUnlessDelivered(call, session->id());
   const Session::Ticket ticket =
       session->Start(request.observation_space(), call->deadline(),
@@ -164,10 +169,15 @@ void CompilerService::ForkSession(const Call& call) {
   if (!ParseRequest(*call, &request)) return;
   const std::shared_ptr<Session> session = FindSession(call, request.session_id());
   if (session == nullptr) return;
+  const absl::Status budget = CheckSessionCount();
+  if (!budget.ok()) {
+    call->Finish(ToGrpcStatus(budget));
+    return;
+  }
   const int64_t new_id = RandomSessionId();
   EndUnlessDelivered(call, new_id);
   const Session::Ticket ticket = session->Fork(
-      new_id, call->deadline(),
+      new_id, ConnectionOf(*call), call->deadline(),
       [call, table = deps_.table](const grpc::Status& status, std::shared_ptr<Session> child) {
         if (!status.ok()) {
           call->Finish(status);
@@ -328,6 +338,13 @@ absl::Status CompilerService::CheckRecordBudget(int64_t new_bytes) {
   return absl::ResourceExhaustedError(
       absl::StrCat("benchmarks and histories of sessions need ", needed, " bytes, more than ",
                    deps_.max_record_bytes, " (--max_record_bytes): end sessions, or raise it"));
+}
+
+absl::Status CompilerService::CheckSessionCount() const {
+  if (deps_.table->size() < deps_.max_sessions) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("there are ", deps_.table->size(), " sessions, of at most ", deps_.max_sessions,
+                   " (--max_sessions): end sessions, or raise it"));
 }
 
 void CompilerService::AbandonWith(const Call& call, const std::shared_ptr<Session>& session,

@@ -36,6 +36,7 @@ class CompilerService {
     Metrics* metrics;
     // Bytes of benchmarks and histories that may be held (--max_record_bytes).
     int64_t max_record_bytes;
+    int max_sessions;
     std::function<void(absl::AnyInvocable<void()>)> run_on_queue;
     std::function<void(absl::AnyInvocable<void()>)> run_blocking;
   };
@@ -85,6 +86,7 @@ class CompilerService {
   // RESOURCE_EXHAUSTED if they take too much, with `new_bytes` of benchmarks on top, even when the
   // cache gave what it could.
   absl::Status CheckRecordBudget(int64_t new_bytes = 0);
+  absl::Status CheckSessionCount() const;
   // The call's answer is given up with the call.
   static void AbandonWith(const Call& call, const std::shared_ptr<Session>& session,
                           Session::Ticket ticket);

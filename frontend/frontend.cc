@@ -52,8 +52,8 @@ constexpr absl::Duration kAnswerTimeout = absl::Seconds(1);
 constexpr int64_t kDescriptorsPerWorker = 4;
 constexpr int64_t kOwnDescriptors = 100;
 // Between two looks for sessions that are idle for too long.
-constexpr absl::Duration kMinExpiryPeriod = absl::Milliseconds(100);
-constexpr absl::Duration kMaxExpiryPeriod = absl::Minutes(1);
+constexpr absl::Duration kMinSweepPeriod = absl::Milliseconds(100);
+constexpr absl::Duration kMaxSweepPeriod = absl::Minutes(1);
 
 // As many descriptors as the system lets us have. Returns how many workers these are enough for.
 int64_t RaiseDescriptorLimit() {
@@ -69,7 +69,10 @@ int64_t RaiseDescriptorLimit() {
 // making; each uses only those above it.
 class Frontend {
  public:
-  explicit Frontend(Options options) : options_(std::move(options)), metrics_(RpcMethodNames()) {}
+  explicit Frontend(Options options)
+      : options_(std::move(options)),
+        metrics_(RpcMethodNames()),
+        prefetched_(options_.warm_workers) {}
 
   absl::Status Start(const std::string& program, bool is_worker);
   // Until the service was told to end, and has.
@@ -87,6 +90,8 @@ class Frontend {
   void TellMechanisms();
   // Ends sessions that clients forgot, from now on.
   void ExpireSessions();
+  // Parks idle ones, likewise.
+  void ParkSessions();
 
   // The end. A signal drains; a second one does not wait for open calls.
   void OnEndSignal(int signal);
@@ -107,6 +112,8 @@ class Frontend {
   std::unique_ptr<BenchmarkCache> cache_;
   std::unique_ptr<BenchmarkLoader> loader_;
   std::unique_ptr<CrashReporter> crash_reporter_;
+  std::unique_ptr<CheckpointStore> checkpoints_;
+  BoundedCount prefetched_;
   SessionEnvironment environment_;
   SessionTable table_;
   std::unique_ptr<CompilerService> service_;
@@ -186,6 +193,8 @@ absl::Status Frontend::StartServing() {
       options_.benchmark_roots, options_.allow_benchmark_commands, options_.max_message_bytes});
   absl::Status status = StartCrashReports();
   if (!status.ok()) return status;
+  checkpoints_ = absl::make_unique<CheckpointStore>(options_.checkpoint_bytes);
+  metrics_.SetCheckpoints([this] { return checkpoints_->GetStats(); });
   environment_ = MakeEnvironment();
   CompilerService::Dependencies service;
   service.environment = &environment_;
@@ -195,6 +204,7 @@ absl::Status Frontend::StartServing() {
   service.description = &description_;
   service.metrics = &metrics_;
   service.max_record_bytes = options_.max_record_bytes;
+  service.max_sessions = options_.max_sessions;
   service.run_on_queue = [this](absl::AnyInvocable<void()> work) {
     rpc_->RunOnQueue(std::move(work));
   };
@@ -221,6 +231,7 @@ absl::Status Frontend::StartServing() {
   listener_->Start([this](UniqueFd connection) { rpc_->Serve(std::move(connection)); });
   pool_->Start();
   if (options_.session_idle_timeout > absl::ZeroDuration()) ExpireSessions();
+  if (options_.park_after > absl::ZeroDuration()) ParkSessions();
   return status;
 }
 
@@ -268,8 +279,14 @@ void Frontend::ExpireSessions() {
             " (--session_idle_timeout)");
   }
   metrics_.SessionsExpired(static_cast<int>(expired.size()));
-  loop_.RunAfter(std::clamp(timeout / 10, kMinExpiryPeriod, kMaxExpiryPeriod),
+  loop_.RunAfter(std::clamp(timeout / 10, kMinSweepPeriod, kMaxSweepPeriod),
                  [this] { ExpireSessions(); });
+}
+
+void Frontend::ParkSessions() {
+  table_.ParkIdleSince(absl::Now() - options_.park_after);
+  loop_.RunAfter(std::clamp(options_.park_after / 10, kMinSweepPeriod, kMaxSweepPeriod),
+                 [this] { ParkSessions(); });
 }
 
 absl::Status Frontend::Announce() {
@@ -323,8 +340,19 @@ SessionEnvironment Frontend::MakeEnvironment() {
                " bytes, CPU time ", failure.cpu_seconds(), " s");
     crash_reporter_->Report(std::move(event));
   };
+  environment.on_snapshot = [this](SnapshotOutcome outcome) { metrics_.Snapshot(outcome); };
   environment.on_refused = [this] { metrics_.StepRefused(); };
   environment.history_bytes = metrics_.history_bytes();
+  environment.checkpoints = checkpoints_.get();
+  environment.prefetched = &prefetched_;
+  environment.abilities = [this] {
+    const WorkerDescription::Described described = description_.Get();
+    SessionAbilities abilities;
+    if (described == nullptr) return abilities;
+    abilities.takes_snapshots = options_.checkpoint_bytes > 0 && described->takes_snapshots();
+    abilities.is_rebuildable = !described->not_replayable();
+    return abilities;
+  };
   return environment;
 }
 

@@ -43,6 +43,12 @@ ABSL_FLAG(
     "(0 or 1) says otherwise for one session.");
 ABSL_FLAG(absl::Duration, session_idle_timeout, absl::Hours(24),
           "A session without a call for so long is ended; 0: never.");
+ABSL_FLAG(absl::Duration, park_after, absl::Seconds(60),
+          "A session without a call for so long gives up its worker, and gets another with its next "
+          "call; 0: only if others need the worker.");
+ABSL_FLAG(int, max_sessions, 100000, "Sessions at most, with or without a worker. At least 1.");
+ABSL_FLAG(int64_t, checkpoint_bytes, 256 << 20,
+          "Memory for snapshots of sessions, which make rebuilding one quick; 0: none are taken.");
 ABSL_FLAG(int64_t, worker_memory_limit_bytes, 4LL << 30,
           "Memory that a worker, with all processes that it starts, may use; 0: no limit. Else at "
           "least 67108864.");
@@ -137,6 +143,9 @@ absl::Status Check(const Options& options) {
   check.NotNegative("step_cpu_limit", options.step_cpu_limit);
   check.InRange("step_retries", options.step_retries, 0, 10);
   check.NotNegative("session_idle_timeout", options.session_idle_timeout);
+  check.NotNegative("park_after", options.park_after);
+  check.InRange("max_sessions", options.max_sessions, 1, INT_MAX);
+  check.InRange<int64_t>("checkpoint_bytes", options.checkpoint_bytes, 0, INT64_MAX);
   check.ZeroOrAtLeast("worker_memory_limit_bytes", options.worker_memory_limit_bytes, 64 << 20);
   check.ZeroOrAtLeast("worker_file_limit_bytes", options.worker_file_limit_bytes, 4096);
   check.ZeroOrAtLeast("worker_process_limit", options.worker_process_limit, 64);
@@ -184,6 +193,9 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, const std::string& u
   options.step_retries = absl::GetFlag(FLAGS_step_retries);
   options.refuse_poisoned_steps = absl::GetFlag(FLAGS_refuse_poisoned_steps);
   options.session_idle_timeout = absl::GetFlag(FLAGS_session_idle_timeout);
+  options.park_after = absl::GetFlag(FLAGS_park_after);
+  options.max_sessions = absl::GetFlag(FLAGS_max_sessions);
+  options.checkpoint_bytes = absl::GetFlag(FLAGS_checkpoint_bytes);
   options.worker_memory_limit_bytes = absl::GetFlag(FLAGS_worker_memory_limit_bytes);
   options.worker_file_limit_bytes = absl::GetFlag(FLAGS_worker_file_limit_bytes);
   options.worker_process_limit = absl::GetFlag(FLAGS_worker_process_limit);

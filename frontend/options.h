@@ -28,6 +28,9 @@ struct Options {
   int step_retries = 0;
   bool refuse_poisoned_steps = true;
   absl::Duration session_idle_timeout;
+  absl::Duration park_after;
+  int max_sessions = 0;
+  int64_t checkpoint_bytes = 0;
   int64_t worker_memory_limit_bytes = 0;
   int64_t worker_file_limit_bytes = 0;
   int64_t worker_process_limit = 0;

@@ -15,17 +15,25 @@ namespace {
 // One replay under way. Kept alive by the callback of its call.
 class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
  public:
-  ReplayRun(History history, Checkmark checkmark, std::shared_ptr<WorkerClient> client,
-            absl::Time deadline, absl::AnyInvocable<void(const ReplayResult&)> done)
-      : history_(std::move(history)),
+  ReplayRun(SessionOrigin origin, ReplayBase base, History history, Checkmark checkmark,
+            std::shared_ptr<WorkerClient> client, absl::Time deadline,
+            absl::AnyInvocable<void(const ReplayResult&)> done)
+      : origin_(std::move(origin)),
+        base_(std::move(base)),
+        history_(std::move(history)),
         reader_(history_),
         checkmark_(std::move(checkmark)),
         client_(std::move(client)),
         deadline_(deadline),
         done_(std::move(done)) {}
 
-  void Start(const SessionOrigin& origin) {
-    Call(WorkerMethod::kStartSession, WorkerStartRequest(origin));
+  void Start() {
+    if (base_.snapshot == nullptr) {
+      Call(WorkerMethod::kStartSession, WorkerStartRequest(origin_));
+    } else {
+      restore_start_ = absl::Now();
+      Call(WorkerMethod::kRestore, WorkerRestoreRequest());
+    }
   }
 
  private:
@@ -41,49 +49,111 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
       Finish(ReplayResult::kWorkerFailed, reply.status);
       return;
     }
-    if (method == WorkerMethod::kStartSession) {
-      compiler_gym::StartSessionReply started;
-      if (!reply.status.ok() || !Parse(reply.message, &started).ok()) {
-        Diverged("the benchmark is refused now", reply.status);
-        return;
-      }
-      result_.worker_session_id = started.session_id();
-      id_field_ = EncodeSessionIdField(started.session_id());
-    } else if (method == WorkerMethod::kHandleParameter) {
-      HandleParameterReply handled;
-      if (!reply.status.ok() || !Parse(reply.message, &handled).ok() || !handled.known()) {
-        Diverged(
-            absl::StrCat("the parameter at entry ", entries_, " of the history is refused now"),
-            reply.status);
-        return;
-      }
-    } else if (method == WorkerMethod::kFingerprint) {
-      FingerprintReply now;
-      if (!reply.status.ok() || !Parse(reply.message, &now).ok() ||
-          now.fingerprint() != checkmark_.fingerprint) {
-        Diverged(absl::StrCat("the fingerprint after entry ", entries_,
-                              " of the history differs from the one taken before"),
-                 reply.status);
-        return;
-      }
-      ApplyNext();
+    switch (method) {
+      case WorkerMethod::kRestore:
+        return OnRestored(reply);
+      case WorkerMethod::kEndSession:  // Of what was restored wrongly.
+        return Call(WorkerMethod::kStartSession, WorkerStartRequest(origin_));
+      case WorkerMethod::kStartSession:
+        return OnStarted(reply);
+      case WorkerMethod::kFingerprint:
+        return OnFingerprint(reply);
+      case WorkerMethod::kHandleParameter:
+        return OnParameterHandled(reply);
+      default:
+        return OnStepped(reply);
+    }
+  }
+
+  void OnRestored(const WorkerReply& reply) {
+    RestoreReply restored;
+    if (!reply.status.ok() || !Parse(reply.message, &restored).ok()) {
+      RefuseSnapshot();
+      Call(WorkerMethod::kStartSession, WorkerStartRequest(origin_));
       return;
-    } else if (reply.answer.has_value() &&
-               (!reply.answer->clean || reply.answer->actions_applied != expected_actions_)) {
+    }
+    result_.restore_time = absl::Now() - restore_start_;
+    SetWorkerSession(restored.session_id());
+    for (; entries_ < base_.entries; ++entries_) reader_.Next();
+    if (base_.snapshot->fingerprint().empty()) {
+      CheckAndGoOn();
+    } else {
+      Call(WorkerMethod::kFingerprint, Serialize(FingerprintRequest()));
+    }
+  }
+
+  void RefuseSnapshot() {
+    result_.is_snapshot_refused = true;
+    base_.snapshot.reset();
+    entries_ = 0;
+    reader_ = History::Reader(history_);
+  }
+
+  void OnStarted(const WorkerReply& reply) {
+    compiler_gym::StartSessionReply started;
+    if (!reply.status.ok() || !Parse(reply.message, &started).ok()) {
+      Diverged("the benchmark is refused now", reply.status);
+      return;
+    }
+    SetWorkerSession(started.session_id());
+    CheckAndGoOn();
+  }
+
+  void OnParameterHandled(const WorkerReply& reply) {
+    HandleParameterReply handled;
+    if (!reply.status.ok() || !Parse(reply.message, &handled).ok() || !handled.known()) {
+      Diverged(absl::StrCat("the parameter at entry ", entries_, " of the history is refused now"),
+               reply.status);
+      return;
+    }
+    CheckAndGoOn();
+  }
+
+  void OnStepped(const WorkerReply& reply) {
+    if (reply.answer.has_value() &&
+        (!reply.answer->clean || reply.answer->actions_applied != expected_actions_)) {
       Diverged(
           absl::StrCat("entry ", entries_, " of the history applied ",
                        reply.answer->actions_applied, " actions instead of ", expected_actions_),
           reply.status);
-      return;
     } else if (!reply.status.ok()) {
       Diverged(absl::StrCat("entry ", entries_, " of the history fails now"), reply.status);
-      return;
+    } else {
+      CheckAndGoOn();
     }
+  }
+
+  // After an entry, or what the replay began with.
+  void CheckAndGoOn() {
     if (entries_ > 0 && entries_ == checkmark_.entries) {
       Call(WorkerMethod::kFingerprint, Serialize(FingerprintRequest()));
-      return;
+    } else {
+      ApplyNext();
     }
-    ApplyNext();
+  }
+
+  void OnFingerprint(const WorkerReply& reply) {
+    FingerprintReply now;
+    const bool is_answered = reply.status.ok() && Parse(reply.message, &now).ok();
+    // Just restored: the snapshot is checked first.
+    const bool is_of_snapshot = base_.snapshot != nullptr && !is_snapshot_checked_;
+    const std::string& expected =
+        is_of_snapshot ? base_.snapshot->fingerprint() : checkmark_.fingerprint;
+    const bool is_same = is_answered && now.fingerprint() == expected;
+    if (is_of_snapshot) {
+      is_snapshot_checked_ = true;
+      if (is_same) return CheckAndGoOn();
+      RefuseSnapshot();
+      compiler_gym::EndSessionRequest end;
+      end.set_session_id(result_.worker_session_id);
+      Call(WorkerMethod::kEndSession, Serialize(end));
+    } else if (is_same) {
+      ApplyNext();
+    } else {
+      Diverged(absl::StrCat("the fingerprint after entry ", entries_,
+                            " of the history differs from the one taken before"),
+               reply.status);
+    }
   }
 
   void ApplyNext() {
@@ -112,12 +182,27 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
                         status.ok() ? what : absl::StrCat(what, ": ", status.error_message())));
   }
 
+  void SetWorkerSession(int64_t id) {
+    result_.worker_session_id = id;
+    id_field_ = EncodeSessionIdField(id);
+  }
+
+  grpc::ByteBuffer WorkerRestoreRequest() const {
+    RestoreRequest request;
+    *request.mutable_benchmark() = *origin_.benchmark;
+    request.set_action_space(origin_.action_space);
+    *request.mutable_snapshot() = base_.snapshot->snapshot();
+    return Serialize(request);
+  }
+
   void Finish(ReplayResult::Outcome outcome, const grpc::Status& status) {
     result_.outcome = outcome;
     result_.status = status;
     done_(result_);
   }
 
+  const SessionOrigin origin_;
+  ReplayBase base_;
   const History history_;
   History::Reader reader_;
   const Checkmark checkmark_;
@@ -126,7 +211,9 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
   absl::AnyInvocable<void(const ReplayResult&)> done_;
   ReplayResult result_;
   std::string id_field_;
-  int64_t entries_ = 0;
+  absl::Time restore_start_;
+  bool is_snapshot_checked_ = false;
+  int64_t entries_ = 0;  // Those that the worker's session has.
   int64_t expected_actions_ = 0;
 };
 
@@ -142,12 +229,12 @@ grpc::ByteBuffer WorkerStartRequest(
   return Serialize(request);
 }
 
-void Replay(const SessionOrigin& origin, History history, Checkmark checkmark,
+void Replay(const SessionOrigin& origin, ReplayBase base, History history, Checkmark checkmark,
             std::shared_ptr<WorkerClient> client, absl::Time deadline,
             absl::AnyInvocable<void(const ReplayResult&)> done) {
-  std::make_shared<ReplayRun>(std::move(history), std::move(checkmark), std::move(client), deadline,
-                              std::move(done))
-      ->Start(origin);
+  std::make_shared<ReplayRun>(origin, std::move(base), std::move(history), std::move(checkmark),
+                              std::move(client), deadline, std::move(done))
+      ->Start();
 }
 
 }  // namespace holdfast

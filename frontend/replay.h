@@ -1,4 +1,4 @@
-// Builds a session on a fresh worker: its benchmark, then its history.
+// Builds a session on a fresh worker: its benchmark, or a snapshot, then its history.
 #ifndef HOLDFAST_FRONTEND_REPLAY_H_
 #define HOLDFAST_FRONTEND_REPLAY_H_
 
@@ -12,6 +12,7 @@
 #include "frontend/history.h"
 #include "frontend/worker_client.h"
 #include "proto/compiler_gym_service.pb.h"
+#include "proto/worker_control.pb.h"
 
 namespace holdfast {
 
@@ -32,6 +33,12 @@ grpc::ByteBuffer WorkerStartRequest(
     const SessionOrigin& origin,
     const google::protobuf::RepeatedField<int32_t>& observation_space = {});
 
+// Where a replay begins: at a snapshot, taken after so many entries; or, without one, at Init.
+struct ReplayBase {
+  std::shared_ptr<const SnapshotReply> snapshot;
+  int64_t entries = 0;
+};
+
 struct ReplayResult {
   enum Outcome {
     kRestored,
@@ -41,11 +48,14 @@ struct ReplayResult {
   Outcome outcome = kRestored;
   grpc::Status status;
   int64_t worker_session_id = 0;
+  // The session does not take the snapshot, or has another fingerprint then: all was replayed.
+  bool is_snapshot_refused = false;
+  absl::Duration restore_time;  // Zero: nothing was restored.
 };
 
 // At the checkmark the fingerprint must be the same. One call at a time on `client`; `done` runs
 // once, on a thread of the client's, after the last.
-void Replay(const SessionOrigin& origin, History history, Checkmark checkmark,
+void Replay(const SessionOrigin& origin, ReplayBase base, History history, Checkmark checkmark,
             std::shared_ptr<WorkerClient> client, absl::Time deadline,
             absl::AnyInvocable<void(const ReplayResult&)> done);
 

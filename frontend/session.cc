@@ -1,4 +1,5 @@
-// Session: turns. What happens on the worker is in session_worker.cc and session_failure.cc.
+// Session: turns. What happens on the worker is in session_worker.cc and session_failure.cc;
+// checkpoints, forks and parking are in session_checkpoint.cc.
 #include "frontend/session.h"
 
 #include <algorithm>
@@ -11,17 +12,17 @@
 
 namespace holdfast {
 
-Session::Session(int64_t id, SessionOrigin origin, const SessionEnvironment* environment)
+Session::Session(int64_t id, uint64_t client, SessionOrigin origin,
+                 const SessionEnvironment* environment)
     : id_(id),
+      client_(client),
       origin_(std::move(origin)),
       environment_(environment),
       history_(environment->history_bytes),
-      refuse_poisoned_(environment->refuse_poisoned_steps) {
+      refuse_poisoned_(environment->refuse_poisoned_steps),
+      idle_since_micros_(absl::ToUnixMicros(absl::Now())) {
   environment_->on_transition(absl::nullopt, state_);
 }
-
-Session::Session(ForkTag /*tag*/, int64_t id, Session* parent)
-    : Session(id, parent->origin_, parent->environment_) {}
 
 Session::~Session() {
   absl::MutexLock lock(&mutex_);
@@ -67,11 +68,13 @@ Session::Ticket Session::SendParameters(compiler_gym::SendSessionParameterReques
   return Submit(std::move(operation));
 }
 
-Session::Ticket Session::Fork(int64_t new_id, absl::Time client_deadline, ForkDone done) {
+Session::Ticket Session::Fork(int64_t new_id, uint64_t client, absl::Time client_deadline,
+                              ForkDone done) {
   auto operation = absl::make_unique<Operation>();
   operation->kind = Kind::kFork;
   operation->client_deadline = client_deadline;
   operation->fork_id = new_id;
+  operation->fork_client = client;
   operation->fork_done = std::move(done);
   // A failure before its turn is told like any other call's.
   Operation* const raw = operation.get();
@@ -96,20 +99,32 @@ Session::Ticket Session::Submit(std::unique_ptr<Operation> operation) {
 }
 
 void Session::RunTurns() {
-  while (current_ == nullptr && !queue_.empty()) {
-    current_ = std::move(queue_.front());
+  while (true) {
+    if (current_ == nullptr && BeginOwnTurn()) continue;
+    if (queue_.empty()) return;
+    // A fork needs no worker: what the session does on its own does not delay it.
+    const bool is_fork = queue_.front()->kind == Kind::kFork;
+    if (current_ != nullptr && !(is_fork && HasOwnTurn())) return;
+    std::unique_ptr<Operation> next = std::move(queue_.front());
     queue_.pop_front();
-    BeginTurn();
+    if (is_fork) {
+      ForkNow(std::move(next));
+    } else {
+      BeginTurn(std::move(next));
+    }
   }
 }
 
-void Session::BeginTurn() {
+bool Session::HasOwnTurn() const { return current_ != nullptr && IsOwn(current_->kind); }
+
+void Session::BeginTurn(std::unique_ptr<Operation> operation) {
+  current_ = std::move(operation);
+  if (!HasOwnTurn()) {
+    SetIdleSince(absl::InfiniteFuture());
+    ForgetPrefetch();
+  }
   if (state_ == SessionState::kLost) {
     FinishCurrent(grpc::Status(grpc::StatusCode::DATA_LOSS, lost_why_));
-    return;
-  }
-  if (current_->kind == Kind::kFork) {
-    ForkNow();
     return;
   }
   if (RefuseIfPoisoned()) return;
@@ -139,7 +154,7 @@ bool Session::RefuseIfPoisoned() {
 
 void Session::FinishCurrent(const grpc::Status& status, const grpc::ByteBuffer& reply) {
   const std::unique_ptr<Operation> finished = std::move(current_);
-  last_used_ = absl::Now();
+  if (!IsOwn(finished->kind)) SetIdleSince(absl::Now());
   if (!status.ok()) RollBack(finished.get());
   finished->done(status, reply);
   // A session that could not be started never was.
@@ -161,20 +176,6 @@ void Session::RollBack(Operation* failed) {
     ReleaseWorker();
     Transition(SessionState::kParked);
   }
-}
-
-void Session::ForkNow() {
-  const std::unique_ptr<Operation> fork = std::move(current_);
-  last_used_ = absl::Now();
-  std::shared_ptr<Session> child(new Session(ForkTag(), fork->fork_id, this));
-  {
-    absl::MutexLock lock(&child->mutex_);  // Nobody else has it yet; for the analysis only.
-    child->history_ = history_.Fork();
-    child->checkmark_ = checkmark_;
-    child->poisoned_ = poisoned_;
-    child->refuse_poisoned_ = refuse_poisoned_;
-  }
-  fork->fork_done(grpc::Status::OK, std::move(child));
 }
 
 void Session::Transition(SessionState to) {
@@ -208,23 +209,30 @@ void Session::End() {
   EndLocked();
 }
 
+bool Session::IsIdleSince(absl::Time when) const {
+  return (current_ == nullptr || HasOwnTurn()) && queue_.empty() && idle_since() <= when;
+}
+
 bool Session::EndIfIdleSince(absl::Time when) {
   absl::MutexLock lock(&mutex_);
-  if (current_ != nullptr || !queue_.empty() || last_used_ > when) return false;
+  if (!IsIdleSince(when)) return false;
   EndLocked();
   return true;
 }
 
 void Session::EndLocked() {
   if (state_ == SessionState::kEnded) return;
+  ForgetPrefetch();
   EndRecovery(RecoveryOutcome::kAbandoned);
+  // Forks wait for it: the worker is released when it is done.
+  const bool is_snapshot_awaited = current_ != nullptr && promised_ != nullptr;
   if (current_ == nullptr) {
     ReleaseWorker();
-  } else {
+  } else if (!is_snapshot_awaited) {
     PreemptWorker();
   }
   Transition(SessionState::kEnded);
-  if (current_ != nullptr) {
+  if (current_ != nullptr && !is_snapshot_awaited) {
     FinishCurrent(grpc::Status(grpc::StatusCode::ABORTED,
                                absl::StrCat("Session ", id_, " was ended during this call")));
   }

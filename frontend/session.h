@@ -46,10 +46,27 @@ enum class SnapshotOutcome {
 };
 inline constexpr int kSnapshotOutcomes = 4;
 
+// Thread-safe.
+class BoundedCount {
+ public:
+  explicit BoundedCount(int max) : max_(max) {}
+  // False: it is at its maximum.
+  bool TryAdd() {
+    if (++count_ <= max_) return true;
+    --count_;
+    return false;
+  }
+  void Remove() { --count_; }
+
+ private:
+  const int max_;
+  std::atomic<int> count_{0};
+};
+
 // What the sessions of a service can do, as their type says.
 struct SessionAbilities {
   bool takes_snapshots = false;
-  // Without it a session is bound to its worker: it is never parked nor forked, and lost with it.
+  // False: a session is bound to its worker. It is never parked nor forked, and lost with it.
   bool is_rebuildable = true;
 };
 
@@ -77,6 +94,8 @@ struct SessionEnvironment {
   // Counts the bytes of all histories.
   History::ByteCount* history_bytes = nullptr;
   CheckpointStore* checkpoints = nullptr;
+  // Of workers that forks hold ahead of their first call.
+  BoundedCount* prefetched = nullptr;
   std::function<SessionAbilities()> abilities;
 };
 
@@ -148,41 +167,52 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
     absl::optional<History> history_before;
     Checkmark checkmark_before;
   };
-  struct ForkTag {};
-
-  Session(ForkTag, int64_t id, uint64_t client, Session* parent);
-
   // Turns.
   Ticket Submit(std::unique_ptr<Operation> operation);
   void RunTurns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void BeginTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void BeginTurn(std::unique_ptr<Operation> operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishCurrent(const grpc::Status& status, const grpc::ByteBuffer& reply = {})
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Answers a step that is known to kill workers. False: it is not known, or shall be tried.
   bool RefuseIfPoisoned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RollBack(Operation* failed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static bool IsOwn(Kind kind) { return kind == Kind::kSnapshot || kind == Kind::kPrefetch; }
+  // The turn under way is not a call's.
   bool HasOwnTurn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsIdleSince(absl::Time when) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetIdleSince(absl::Time when) {
+    idle_since_micros_.store(absl::ToUnixMicros(when), std::memory_order_relaxed);
+  }
   void Transition(SessionState to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Checkpoints, forks and parking.
-  void ForkNow(std::unique_ptr<Operation> fork) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // What comes between two turns of calls. True: a turn of the session's own has begun.
+  static std::unique_ptr<Operation> MakeOwnOperation(Kind kind);
+  // Between two calls. True: a turn of the session's own has begun.
   bool BeginOwnTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool IsSnapshotDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsSnapshotDue(bool is_move_expected) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnSnapshot(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // `checkpoint`: null if it failed.
-  void FinishSnapshot(const std::shared_ptr<Checkpoint>& checkpoint)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Prefetch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `taken`: null if it failed.
+  void FinishSnapshot(std::shared_ptr<Checkpoint> taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForkNow(std::unique_ptr<Operation> fork) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of a fork: gets onto a worker ahead of its first call, if one is to spare.
+  void Prefetch();
+  void ForgetPrefetch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AwaitCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AdoptAwaited() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of the checkpoint; null if there is none, or no longer.
+  std::shared_ptr<const SnapshotReply> FindSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Park() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Getting onto a worker.
   void Materialise() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AcquireWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnLease(uint64_t epoch, absl::StatusOr<Lease> lease);
   void OnReplayed(uint64_t epoch, const ReplayResult& result);
-  void OnReplayFailed(const WorkerFailure& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `why`: for people.
+  void OnReplayFailed(const WorkerFailure& failure, const std::string& why)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Lose(const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndRecovery(RecoveryOutcome outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -216,6 +246,8 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PreemptWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReleaseWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Empties lease_, to give it back.
+  Lease TakeLease() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int64_t id_;
   const uint64_t client_;
@@ -246,11 +278,10 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
 
   RebuildCosts costs_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Checkpoint> checkpoint_ ABSL_GUARDED_BY(mutex_);  // The newest, if any.
-  bool are_snapshots_off_ ABSL_GUARDED_BY(mutex_) = false;          // One has failed.
+  int snapshot_failures_ ABSL_GUARDED_BY(mutex_) = 0;               // In a row.
   bool is_asked_back_ ABSL_GUARDED_BY(mutex_) = false;  // Parks after the call under way.
-  bool is_move_expected_ ABSL_GUARDED_BY(mutex_) = false;
-  // The checkpoint that this session takes now, for forks that wait for it; and the one of its
-  // origin that it waits for.
+  bool is_prefetched_ ABSL_GUARDED_BY(mutex_) = false;  // And had no call since.
+  // The checkpoint that forks of this session wait for, and the one that it waits for itself.
   std::shared_ptr<PendingCheckpoint> promised_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<PendingCheckpoint> awaited_ ABSL_GUARDED_BY(mutex_);
 };

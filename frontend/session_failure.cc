@@ -31,7 +31,7 @@ void Session::OnWorkerExit(uint64_t loan, const WorkerFailure& failure) {
 void Session::DiscardWorker(const grpc::Status& status) {
   const bool is_late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
   const uint64_t epoch = ++epoch_;
-  environment_->workers->Discard(std::exchange(lease_, Lease()),
+  environment_->workers->Discard(TakeLease(),
                                  is_late ? WorkerFailure::TIME_LIMIT : WorkerFailure::LINK,
                                  is_late ? absl::ZeroDuration() : kExitGrace,
                                  [self = shared_from_this(), epoch](const WorkerFailure& failure) {
@@ -41,8 +41,8 @@ void Session::DiscardWorker(const grpc::Status& status) {
 }
 
 void Session::OnWorkerGone(WorkerFailure failure) {
-  static constexpr const char* kDuring[] = {"StartSession", "Step", "SendSessionParameter",
-                                            "ForkSession"};
+  static constexpr const char* kDuring[] = {"StartSession", "Step",     "SendSessionParameter",
+                                            "ForkSession",  "Snapshot", "Prefetch"};
   ++current_->attempts;
   is_recovery_due_ = current_->kind != Kind::kStart;
   failure.set_during(is_replaying_ ? kDuringRecovery : kDuring[static_cast<int>(current_->kind)]);
@@ -59,7 +59,10 @@ void Session::OnWorkerGone(WorkerFailure failure) {
   TellFailure(failure);
   if (std::exchange(is_replaying_, false)) {
     --current_->attempts;  // The call itself was not tried.
-    OnReplayFailed(failure);
+    OnReplayFailed(failure, absl::StrCat("the worker ", DescribeFailure(failure)));
+  } else if (current_->kind == Kind::kSnapshot) {
+    if (state_ != SessionState::kEnded) Transition(SessionState::kParked);
+    FinishSnapshot(nullptr);
   } else {
     if (current_->attempts == 1) current_->first_failure = failure;
     OnCallFailed(failure);
@@ -85,6 +88,11 @@ void Session::TellFailure(const WorkerFailure& failure) {
 }
 
 void Session::OnCallFailed(const WorkerFailure& failure) {
+  if (current_->kind != Kind::kStart && !environment_->abilities().is_rebuildable) {
+    Transition(SessionState::kRecovering);
+    Lose(absl::StrCat("sessions of this type cannot be replayed, and the worker ", DescribeFailure(failure)));
+    return;
+  }
   const Verdict verdict = JudgeFailure(failure.cause(), current_->attempts,
                                        environment_->step_retries, current_->budget - absl::Now());
   if (verdict == Verdict::kRetry) {
@@ -171,12 +179,18 @@ void Session::PreemptWorker() {
   ++epoch_;
   is_replaying_ = false;
   if (!lease_) return;
-  environment_->workers->Discard(std::exchange(lease_, Lease()), WorkerFailure::PREEMPTED,
+  environment_->workers->Discard(TakeLease(), WorkerFailure::PREEMPTED,
                                  absl::ZeroDuration(), [](const WorkerFailure&) {});
 }
 
 void Session::ReleaseWorker() {
-  if (lease_) environment_->workers->Release(std::exchange(lease_, Lease()));
+  if (lease_) environment_->workers->Release(TakeLease());
+}
+
+Lease Session::TakeLease() {
+  is_asked_back_ = false;
+  ForgetPrefetch();
+  return std::exchange(lease_, Lease());
 }
 
 }  // namespace holdfast

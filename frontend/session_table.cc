@@ -36,14 +36,21 @@ void SessionTable::EndAll() {
   for (auto& session : sessions) session.second->End();
 }
 
-std::vector<int64_t> SessionTable::EndIdleSince(absl::Time when) {
+std::vector<std::shared_ptr<Session>> SessionTable::List() const {
+  absl::MutexLock lock(&mutex_);
   std::vector<std::shared_ptr<Session>> sessions;
-  {
-    absl::MutexLock lock(&mutex_);
-    for (const auto& [id, session] : sessions_) sessions.push_back(session);
-  }
+  sessions.reserve(sessions_.size());
+  for (const auto& [id, session] : sessions_) sessions.push_back(session);
+  return sessions;
+}
+
+void SessionTable::ParkIdleSince(absl::Time when) {
+  for (const auto& session : List()) session->ParkIfIdleSince(when);
+}
+
+std::vector<int64_t> SessionTable::EndIdleSince(absl::Time when) {
   std::vector<int64_t> ended;
-  for (const auto& session : sessions) {
+  for (const auto& session : List()) {
     // A call that comes in between finds that it has ended.
     if (!session->EndIfIdleSince(when)) continue;
     int remaining = 0;

@@ -26,9 +26,13 @@ class SessionTable {
   void EndAll();
   // Ends and forgets those that have had no call since `when`; returns their ids.
   std::vector<int64_t> EndIdleSince(absl::Time when);
+  // Parks those that have had no call since `when`.
+  void ParkIdleSince(absl::Time when);
   int size() const;
 
  private:
+  std::vector<std::shared_ptr<Session>> List() const;
+
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<int64_t, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mutex_);
 };

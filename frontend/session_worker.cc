@@ -1,5 +1,5 @@
 // Session: getting onto a worker, and calling it. Turns are in session.cc, failures of the worker
-// in session_failure.cc.
+// in session_failure.cc, checkpoints in session_checkpoint.cc.
 #include <algorithm>
 #include <utility>
 
@@ -26,10 +26,24 @@ void Session::Materialise() {
   if (state_ == SessionState::kBusy) Transition(SessionState::kRecovering);
   if (state_ == SessionState::kParked) Transition(SessionState::kMaterialising);
   if (is_recovery_due_ && !recovery_start_.has_value()) recovery_start_ = absl::Now();
+  if (current_->kind != Kind::kStart && !environment_->abilities().is_rebuildable) {
+    Lose("sessions of this type cannot be replayed, and its worker is gone");
+    return;
+  }
+  AwaitCheckpoint();
+}
+
+void Session::AcquireWorker() {
+  AdoptAwaited();
   const uint64_t epoch = ++epoch_;
   const auto self = shared_from_this();
+  WorkerRequest request;
+  request.timeout = std::max(current_->budget - absl::Now(), absl::ZeroDuration());
+  request.only_spare = current_->kind == Kind::kPrefetch;
+  request.client = client_;
+  request.borrower = self;
   environment_->workers->Acquire(
-      std::max(current_->budget - absl::Now(), absl::ZeroDuration()),
+      std::move(request),
       [self, epoch](absl::StatusOr<Lease> lease) { self->OnLease(epoch, std::move(lease)); },
       [self, epoch](const WorkerFailure& failure) { self->OnWorkerExit(epoch, failure); });
 }
@@ -46,6 +60,7 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
     // Nothing is left of a failed start, so it may be sent again. Another call may have done
     // something before its worker failed, if only outside of the session.
     if (current_->attempts == 0 || current_->kind == Kind::kStart) {
+      ForgetPrefetch();
       FinishCurrent(ToGrpcStatus(lease.status()));
     } else {
       FinishUnconfirmed("", absl::StrCat("for a retry ", lease.status().message()));
@@ -63,7 +78,10 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
   const uint64_t replay_epoch = ++epoch_;
   // A fork of the history: this call may be abandoned, and the next add to the history, before the
   // replay has noticed.
-  Replay(origin_, history_.Fork(), checkmark_, lease_.client, current_->budget,
+  ReplayBase base;
+  base.snapshot = FindSnapshot();
+  if (base.snapshot != nullptr) base.entries = checkpoint_->entries();
+  Replay(origin_, std::move(base), history_.Fork(), checkmark_, lease_.client, current_->budget,
          [self = shared_from_this(), replay_epoch](const ReplayResult& result) {
            self->OnReplayed(replay_epoch, result);
          });
@@ -75,6 +93,13 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
   switch (result.outcome) {
     case ReplayResult::kRestored:
       is_replaying_ = false;
+      if (result.is_snapshot_refused) {
+        environment_->on_snapshot(SnapshotOutcome::kRefused);
+        DropCheckpoint();
+      } else if (result.restore_time > absl::ZeroDuration()) {
+        environment_->on_snapshot(SnapshotOutcome::kRestored);
+        costs_.restore = result.restore_time;
+      }
       replay_failures_ = ReplayFailures();
       worker_id_field_ = EncodeSessionIdField(result.worker_session_id);
       EndRecovery(RecoveryOutcome::kRestored);
@@ -87,17 +112,19 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
     case ReplayResult::kDiverged:
       PreemptWorker();
       // It may have been the machine, out of space or processes for a moment.
-      if (!replay_failures_.Add(WorkerFailure())) {
-        Materialise();
-      } else {
-        Lose(result.status.error_message());
-      }
+      OnReplayFailed(WorkerFailure(), result.status.error_message());
       break;
   }
   RunTurns();
 }
 
-void Session::OnReplayFailed(const WorkerFailure& failure) {
+void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& why) {
+  if (checkpoint_ != nullptr) DropCheckpoint();  // It may be to blame.
+  if (current_->kind == Kind::kPrefetch) {       // The first call will see.
+    Transition(SessionState::kParked);
+    FinishCurrent(grpc::Status::OK);
+    return;
+  }
   if (failure.cause() == WorkerFailure::TIME_LIMIT) {
     EndRecovery(RecoveryOutcome::kAbandoned);
     Transition(SessionState::kParked);
@@ -129,7 +156,7 @@ void Session::OnReplayFailed(const WorkerFailure& failure) {
         failure));
     return;
   }
-  Lose(absl::StrCat("the worker ", DescribeFailure(failure)));
+  Lose(why);
 }
 
 void Session::Lose(const std::string& why) {
@@ -150,6 +177,10 @@ void Session::EndRecovery(RecoveryOutcome outcome) {
 // Calling it.
 
 void Session::CallWorker() {
+  if (current_->kind == Kind::kPrefetch) {  // It was for the worker only.
+    FinishCurrent(grpc::Status::OK);
+    return;
+  }
   if (current_->kind == Kind::kParameters &&
       current_->parameter_replies.reply_size() == current_->parameters.parameter_size()) {
     // All are handled, and recorded: too late or not, that is the answer.
@@ -161,7 +192,7 @@ void Session::CallWorker() {
     if (state_ == SessionState::kBusy) Transition(SessionState::kResident);  // Between parameters.
     // The worker would be killed for a call that it has no time to begin.
     if (current_->kind == Kind::kStart) {
-      environment_->workers->Return(std::exchange(lease_, Lease()));
+      environment_->workers->Return(TakeLease());
     }
     FinishCurrent(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
                                "no time was left to make the call, after the wait for its turn and "
@@ -169,6 +200,7 @@ void Session::CallWorker() {
     return;
   }
   if (state_ == SessionState::kResident) Transition(SessionState::kBusy);
+  current_->call_start = absl::Now();
   const uint64_t epoch = ++epoch_;
   auto on_reply = [self = shared_from_this(), epoch](const WorkerReply& reply) {
     self->OnReply(epoch, reply);
@@ -190,8 +222,13 @@ void Session::CallWorker() {
                           std::move(on_reply));
       return;
     }
+    case Kind::kSnapshot:
+      lease_.client->Call(WorkerMethod::kSnapshot, Serialize(SnapshotRequest()), current_->budget,
+                          std::move(on_reply));
+      return;
     case Kind::kFork:
-      return;  // Needs no worker.
+    case Kind::kPrefetch:
+      return;  // Call no worker.
   }
 }
 
@@ -217,7 +254,11 @@ void Session::OnReply(uint64_t epoch, const WorkerReply& reply) {
     case Kind::kParameters:
       OnParameterHandled(reply);
       break;
+    case Kind::kSnapshot:
+      OnSnapshot(reply);
+      break;
     case Kind::kFork:
+    case Kind::kPrefetch:
       break;
   }
   RunTurns();
@@ -225,7 +266,11 @@ void Session::OnReply(uint64_t epoch, const WorkerReply& reply) {
 
 void Session::OnReplyTooLarge() {
   PreemptWorker();  // What it had done cannot be told; a retry would end the same way.
-  Transition(SessionState::kParked);
+  if (state_ != SessionState::kEnded) Transition(SessionState::kParked);
+  if (current_->kind == Kind::kSnapshot) {
+    FinishSnapshot(nullptr);
+    return;
+  }
   FinishCurrent(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
                              "the reply is larger than --max_message_bytes; session state is as "
                              "before this call"));
@@ -242,6 +287,7 @@ void Session::OnStarted(const WorkerReply& reply) {
     return;
   }
   worker_id_field_ = EncodeSessionIdField(started.session_id());
+  costs_.init = costs_.tail = absl::Now() - current_->call_start;
   Transition(SessionState::kResident);
   FinishCurrent(grpc::Status::OK, AppendSlice(reply.message, EncodeSessionIdField(id_)));
 }
@@ -256,6 +302,8 @@ void Session::OnStepped(const WorkerReply& reply) {
   if (applied > 0) {
     history_.AppendStep(absl::string_view(step.actions).substr(0, step.action_ends[applied - 1]),
                         applied);
+    // Observations are not made again; a worker that does not tell them apart is charged for both.
+    costs_.tail += answer.action_time.value_or(absl::Now() - current_->call_start);
     if (!answer.fingerprint.empty()) checkmark_ = {history_.entry_count(), answer.fingerprint};
   }
   if (answer.clean) {
@@ -294,7 +342,10 @@ absl::Status Session::RecordParameter(const WorkerReply& reply) {
   const absl::Status parsed = Parse(reply.message, &handled);
   if (!parsed.ok()) return absl::InternalError("the worker's reply is malformed");
   if (handled.known()) {
-    if (handled.changed_state()) history_.AppendParameter(parameter.SerializeAsString());
+    if (handled.changed_state()) {
+      history_.AppendParameter(parameter.SerializeAsString());
+      costs_.tail += absl::Now() - current_->call_start;
+    }
     current_->parameter_replies.add_reply(handled.reply());
     return absl::OkStatus();
   }

@@ -22,6 +22,8 @@ enum class WorkerMethod {
   kStep,
   kHandleParameter,
   kFingerprint,
+  kSnapshot,
+  kRestore,
   kEndSession
 };
 

@@ -51,7 +51,8 @@ void WorkerPool::Stop() {
 
 // Thread-safe entries: each posts itself to the supervision thread.
 
-void WorkerPool::Acquire(absl::Duration timeout, OnLease on_lease, OnFailure on_exit) {
+void WorkerPool::Acquire(WorkerRequest request, OnLease on_lease, OnFailure on_exit) {
+  const absl::Duration timeout = request.timeout;
   dependencies_.post([self = self_, timeout, on_lease = std::move(on_lease),
                       on_exit = std::move(on_exit)]() mutable {
     if (*self != nullptr) (*self)->AcquireNow(timeout, std::move(on_lease), std::move(on_exit));

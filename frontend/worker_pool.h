@@ -63,7 +63,7 @@ class WorkerPool : public WorkerSource {
   void Stop();
 
   // WorkerSource. Any thread.
-  void Acquire(absl::Duration timeout, OnLease on_lease, OnFailure on_exit) override;
+  void Acquire(WorkerRequest request, OnLease on_lease, OnFailure on_exit) override;
   void Return(Lease lease) override;
   void Release(Lease lease) override;
   void Discard(Lease lease, WorkerFailure::Cause cause, absl::Duration grace,

@@ -123,6 +123,7 @@ absl::Status SessionHost::Step(const StepRequest& request, StepReply* reply, Wor
   const IdleOnReturn idle_on_return(&progress_);
   const absl::Time start = absl::Now();
   status = ApplyActions(request, reply, answer);
+  answer->action_time = absl::Now() - start;
   if (status.ok()) status = Observe(request.observation_space(), reply, answer);
   if (status.ok() && answer->actions_applied > 0) MaybeFingerprint(absl::Now() - start, answer);
   return status;

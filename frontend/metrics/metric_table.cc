@@ -47,6 +47,14 @@ constexpr Row kTable[] = {
      "good, or abandoned until the next call for want of time or of a worker."},
     {Metric::kRecoveryDuration, MetricType::Histogram, "holdfast_recovery_duration_seconds",
      "Time from the call that needs the session back to the end of its recovery, whatever it is."},
+    {Metric::kSnapshots, MetricType::Counter, "holdfast_snapshots_total",
+     "Snapshots of sessions: taken, failed to be taken, restored, or refused when they should have "
+     "been restored, so that the session was replayed from its start."},
+    {Metric::kCheckpoints, MetricType::Gauge, "holdfast_checkpoints", "Snapshots that are held."},
+    {Metric::kCheckpointBytes, MetricType::Gauge, "holdfast_checkpoint_bytes",
+     "Memory held by snapshots."},
+    {Metric::kCheckpointsDropped, MetricType::Counter, "holdfast_checkpoints_dropped_total",
+     "Snapshots dropped for want of room (--checkpoint_bytes)."},
 
     {Metric::kLimitMechanism, MetricType::Gauge, "holdfast_limit_mechanism",
      "Always 1. The labels say how workers are held to a limit: by the kernel (cgroup_v1, "

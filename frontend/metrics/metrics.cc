@@ -49,6 +49,11 @@ std::string OutcomeLabel(int outcome) {
   return kNames[outcome];
 }
 
+std::string SnapshotLabel(int outcome) {
+  constexpr const char* kNames[kSnapshotOutcomes] = {"taken", "failed", "restored", "refused"};
+  return kNames[outcome];
+}
+
 int CauseIndex(WorkerFailure::Cause cause) {
   return WorkerFailure::Cause_IsValid(cause) ? cause : WorkerFailure::UNKNOWN;
 }
@@ -119,6 +124,11 @@ void Metrics::SetCrashReports(std::function<CrashReporter::Stats()> stats) {
   crash_report_stats_ = std::move(stats);
 }
 
+void Metrics::SetCheckpoints(std::function<CheckpointStore::Stats()> stats) {
+  absl::MutexLock lock(&mutex_);
+  checkpoint_stats_ = std::move(stats);
+}
+
 absl::StatusOr<int> Metrics::Serve(const std::string& listen) {
   StopServing();
   absl::StatusOr<std::unique_ptr<MetricsServer>> server = MetricsServer::Start(listen, this);
@@ -135,7 +145,8 @@ Families Metrics::Collect() const {
   Families families = {std::move(build), MakeFamily(Metric::kReady, ready_)};
   Append(rpcs_.Collect(), &families);
   Append(CollectSupervision(), &families);
-  Append(CollectCrashReports(), &families);
+  Append(CollectCheckpoints(), &families);
+  Append(CollectLimits(), &families);
   Append(CollectMemory(), &families);
   families.push_back(MakeFamily(Metric::kBrokenInvariants, BrokenInvariants()));
   Append(process_.Collect(), &families);
@@ -149,10 +160,6 @@ Families Metrics::CollectSupervision() const {
     if (state == static_cast<int>(WorkerState::kDead)) continue;
     AddCounts({{"state", WorkerLabel(state)}}, "cause", ExitLabel, worker_exits_[state], &exits);
   }
-  prometheus::MetricFamily mechanisms = MakeFamily(Metric::kLimitMechanism);
-  for (const auto& [limit, mechanism] : limit_mechanisms_) {
-    AddSample({{"limit", limit}, {"mechanism", mechanism}}, 1, &mechanisms);
-  }
   return {
       CountsFamily(Metric::kSessions, "state", SessionLabel, sessions_),
       MakeFamily(Metric::kSessionsExpired, sessions_expired_),
@@ -164,11 +171,26 @@ Families Metrics::CollectSupervision() const {
       CountsFamily(Metric::kWorkerFailures, "cause", FailureLabel, worker_failures_),
       CountsFamily(Metric::kRecoveries, "outcome", OutcomeLabel, recoveries_),
       HistogramFamily(Metric::kRecoveryDuration, recovery_duration_),
-      std::move(mechanisms),
   };
 }
 
-Families Metrics::CollectCrashReports() const {
+Families Metrics::CollectCheckpoints() const {
+  CheckpointStore::Stats stats;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (checkpoint_stats_) stats = checkpoint_stats_();
+  }
+  return {CountsFamily(Metric::kSnapshots, "outcome", SnapshotLabel, snapshots_),
+          MakeFamily(Metric::kCheckpoints, static_cast<double>(stats.count)),
+          MakeFamily(Metric::kCheckpointBytes, static_cast<double>(stats.bytes)),
+          MakeFamily(Metric::kCheckpointsDropped, static_cast<double>(stats.dropped))};
+}
+
+Families Metrics::CollectLimits() const {
+  prometheus::MetricFamily mechanisms = MakeFamily(Metric::kLimitMechanism);
+  for (const auto& [limit, mechanism] : limit_mechanisms_) {
+    AddSample({{"limit", limit}, {"mechanism", mechanism}}, 1, &mechanisms);
+  }
   CrashReporter::Stats stats;
   {
     absl::MutexLock lock(&mutex_);
@@ -179,7 +201,7 @@ Families Metrics::CollectCrashReports() const {
   AddSample({{"outcome", "duplicate"}}, stats.duplicates, &reports);
   AddSample({{"outcome", "failed"}}, stats.failed, &reports);
   AddSample({{"outcome", "dropped"}}, stats.dropped, &reports);
-  return {std::move(reports), MakeFamily(Metric::kCrashReportFiles, stats.reports),
+  return {std::move(mechanisms), std::move(reports), MakeFamily(Metric::kCrashReportFiles, stats.reports),
           MakeFamily(Metric::kCrashReportBytes, stats.bytes)};
 }
 

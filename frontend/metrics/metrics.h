@@ -55,6 +55,7 @@ class Metrics : public prometheus::Collectable {
   // A worker failed in the service of a session.
   void WorkerFailed(WorkerFailure::Cause cause);
   void Recovered(RecoveryOutcome outcome, absl::Duration took);
+  void Snapshot(SnapshotOutcome outcome) { ++snapshots_[static_cast<int>(outcome)]; }
   void SessionsExpired(int count) { sessions_expired_ += count; }
   void StepRefused() { ++refused_steps_; }
   void SetReady(bool ready) { ready_ = ready; }
@@ -74,6 +75,7 @@ class Metrics : public prometheus::Collectable {
   // Asked at each scrape. Null: no cache any more; after that, `stats` is not called again.
   void SetBenchmarkCache(std::function<BenchmarkCache::Stats()> stats);
   // Likewise.
+  void SetCheckpoints(std::function<CheckpointStore::Stats()> stats);
   void SetCrashReports(std::function<CrashReporter::Stats()> stats);
 
   // Serves /metrics over HTTP on `listen`, HOST:PORT, until StopServing(). Returns the port, which
@@ -91,7 +93,8 @@ class Metrics : public prometheus::Collectable {
   using Counts = std::array<std::atomic<int64_t>, kSize>;
 
   std::vector<prometheus::MetricFamily> CollectSupervision() const;
-  std::vector<prometheus::MetricFamily> CollectCrashReports() const;
+  std::vector<prometheus::MetricFamily> CollectCheckpoints() const;
+  std::vector<prometheus::MetricFamily> CollectLimits() const;  // And what exceeded them.
   std::vector<prometheus::MetricFamily> CollectMemory() const;
 
   RpcMetrics rpcs_;
@@ -106,6 +109,7 @@ class Metrics : public prometheus::Collectable {
   Counts<kCauses> worker_failures_{};
   Counts<kRecoveryOutcomes> recoveries_{};
   LatencyHistogram recovery_duration_;
+  Counts<kSnapshotOutcomes> snapshots_{};
 
   std::atomic<int64_t> sessions_expired_{0};
   std::atomic<int64_t> refused_steps_{0};
@@ -118,6 +122,7 @@ class Metrics : public prometheus::Collectable {
 
   mutable absl::Mutex mutex_;
   std::function<BenchmarkCache::Stats()> cache_stats_ ABSL_GUARDED_BY(mutex_);
+  std::function<CheckpointStore::Stats()> checkpoint_stats_ ABSL_GUARDED_BY(mutex_);
   std::function<CrashReporter::Stats()> crash_report_stats_ ABSL_GUARDED_BY(mutex_);
 
   std::unique_ptr<MetricsServer> server_;  // The last member: it asks for the others.

@@ -51,9 +51,13 @@ class SessionTest : public SupervisionFixture {
     };
     environment_.on_refused = [this] { ++refused_; };
     environment_.history_bytes = &history_bytes_;
+    environment_.on_snapshot = [this](SnapshotOutcome outcome) { snapshots_.push_back(outcome); };
+    environment_.checkpoints = &checkpoints_;
+    environment_.prefetched = &prefetched_;
+    environment_.abilities = [this] { return abilities_; };
     auto benchmark = std::make_shared<compiler_gym::Benchmark>();
     benchmark->set_uri("benchmark://test-v0/a");
-    session_ = std::make_shared<Session>(7, SessionOrigin{benchmark, 0}, &environment_);
+    session_ = std::make_shared<Session>(7, /*client=*/1, SessionOrigin{benchmark, 0}, &environment_);
   }
   ~SessionTest() override {
     session_->End();
@@ -185,6 +189,10 @@ class SessionTest : public SupervisionFixture {
   std::vector<CrashEvent> events_;
   int refused_ = 0;
   History::ByteCount history_bytes_{0};
+  CheckpointStore checkpoints_{1 << 20};
+  BoundedCount prefetched_{0};
+  SessionAbilities abilities_;
+  std::vector<SnapshotOutcome> snapshots_;
   std::shared_ptr<Session> session_;
 };
 

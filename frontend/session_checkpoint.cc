@@ -1,0 +1,170 @@
+// Session: what it does on its own, between calls: taking checkpoints, for forks and for later, and
+// giving up its worker.
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/byte_buffer.h"
+#include "frontend/session.h"
+#include "proto/worker_control.pb.h"
+
+namespace holdfast {
+namespace {
+
+// A worker may be killed from outside while it takes a snapshot; a session that fails in it will
+// again.
+constexpr int kMaxSnapshotFailures = 3;
+
+}  // namespace
+
+std::unique_ptr<Session::Operation> Session::MakeOwnOperation(Kind kind) {
+  auto operation = absl::make_unique<Operation>();
+  operation->kind = kind;
+  operation->client_deadline = absl::InfiniteFuture();
+  operation->done = [](const grpc::Status&, const grpc::ByteBuffer&) {};
+  return operation;
+}
+
+bool Session::BeginOwnTurn() {
+  if (state_ != SessionState::kResident) return false;
+  if (IsSnapshotDue(is_asked_back_ || promised_ != nullptr)) {
+    BeginTurn(MakeOwnOperation(Kind::kSnapshot));
+    return true;
+  }
+  if (is_asked_back_) Park();
+  return false;
+}
+
+bool Session::IsSnapshotDue(bool is_move_expected) const {
+  return state_ == SessionState::kResident && snapshot_failures_ < kMaxSnapshotFailures &&
+         IsCheckpointDue(costs_, is_move_expected) && environment_->abilities().takes_snapshots;
+}
+
+void Session::OnSnapshot(const WorkerReply& reply) {
+  const absl::Duration took = absl::Now() - current_->call_start;
+  SnapshotReply snapshot;
+  std::shared_ptr<Checkpoint> taken;
+  if (reply.status.ok() && Parse(reply.message, &snapshot).ok() && snapshot.has_snapshot()) {
+    costs_.snapshot = took;
+    costs_.head += std::exchange(costs_.tail, absl::ZeroDuration());
+    taken = environment_->checkpoints->Add(history_.entry_count(), costs_, std::move(snapshot));
+  }
+  if (state_ == SessionState::kEnded) {
+    ReleaseWorker();
+  } else {
+    Transition(SessionState::kResident);
+  }
+  FinishSnapshot(std::move(taken));
+}
+
+void Session::FinishSnapshot(std::shared_ptr<Checkpoint> taken) {
+  environment_->on_snapshot(taken == nullptr ? SnapshotOutcome::kFailed : SnapshotOutcome::kTaken);
+  snapshot_failures_ = taken == nullptr ? snapshot_failures_ + 1 : 0;
+  if (taken != nullptr) checkpoint_ = taken;
+  if (promised_ != nullptr) std::exchange(promised_, nullptr)->Resolve(taken);
+  FinishCurrent(grpc::Status::OK);
+}
+
+void Session::ForkNow(std::unique_ptr<Operation> fork) {
+  if (!HasOwnTurn()) SetIdleSince(absl::Now());
+  if (state_ == SessionState::kLost) {
+    fork->fork_done(grpc::Status(grpc::StatusCode::DATA_LOSS, lost_why_), nullptr);
+    return;
+  }
+  if (!environment_->abilities().is_rebuildable) {
+    fork->fork_done(grpc::Status(grpc::StatusCode::UNIMPLEMENTED,
+                                 "sessions of this type cannot be replayed, and so not forked"),
+                    nullptr);
+    return;
+  }
+  const bool is_taking_snapshot = current_ != nullptr && current_->kind == Kind::kSnapshot;
+  if (promised_ == nullptr && (is_taking_snapshot || IsSnapshotDue(/*is_move_expected=*/true))) {
+    promised_ = std::make_shared<PendingCheckpoint>();
+  }
+  const auto child = std::make_shared<Session>(fork->fork_id, fork->fork_client, origin_,
+                                               environment_);
+  {
+    absl::MutexLock lock(&child->mutex_);  // Nobody else has it yet; for the analysis only.
+    child->history_ = history_.Fork();
+    child->checkmark_ = checkmark_;
+    child->poisoned_ = poisoned_;
+    child->refuse_poisoned_ = refuse_poisoned_;
+    child->costs_ = costs_;
+    child->checkpoint_ = checkpoint_;
+    child->awaited_ = promised_ != nullptr ? promised_ : awaited_;
+  }
+  fork->fork_done(grpc::Status::OK, child);
+  child->Prefetch();
+}
+
+void Session::Prefetch() {
+  absl::MutexLock lock(&mutex_);
+  if (state_ == SessionState::kEnded || !environment_->prefetched->TryAdd()) return;
+  is_prefetched_ = true;
+  // Behind a call that was quicker than we, it finds the session resident, and does nothing.
+  queue_.push_back(MakeOwnOperation(Kind::kPrefetch));
+  RunTurns();
+}
+
+void Session::ForgetPrefetch() {
+  if (std::exchange(is_prefetched_, false)) environment_->prefetched->Remove();
+}
+
+// Who was forked waits here for the checkpoint, before the worker: it would only lie idle.
+void Session::AwaitCheckpoint() {
+  const uint64_t epoch = ++epoch_;
+  if (awaited_ != nullptr &&
+      awaited_->Await([self = shared_from_this(), epoch](const std::shared_ptr<Checkpoint>&) {
+        absl::MutexLock lock(&self->mutex_);
+        if (epoch == self->epoch_) self->AcquireWorker();
+      })) {
+    return;
+  }
+  AcquireWorker();
+}
+
+void Session::AdoptAwaited() {
+  if (awaited_ == nullptr) return;
+  std::shared_ptr<Checkpoint> result = std::exchange(awaited_, nullptr)->result();
+  if (result == nullptr) return;
+  checkpoint_ = std::move(result);
+  costs_ = checkpoint_->costs();
+}
+
+std::shared_ptr<const SnapshotReply> Session::FindSnapshot() {
+  if (checkpoint_ == nullptr) return nullptr;
+  std::shared_ptr<const SnapshotReply> snapshot = checkpoint_->Get();
+  if (snapshot == nullptr) DropCheckpoint();
+  return snapshot;
+}
+
+void Session::DropCheckpoint() {
+  checkpoint_.reset();
+  costs_.tail += std::exchange(costs_.head, absl::ZeroDuration());
+}
+
+void Session::Park() {
+  ReleaseWorker();
+  Transition(SessionState::kParked);
+}
+
+bool Session::AskBack() {
+  if (!environment_->abilities().is_rebuildable) return false;
+  absl::MutexLock lock(&mutex_);
+  if (state_ != SessionState::kEnded && lease_) {
+    is_asked_back_ = true;
+    RunTurns();
+  }
+  return true;
+}
+
+void Session::ParkIfIdleSince(absl::Time when) {
+  if (!environment_->abilities().is_rebuildable) return;
+  absl::MutexLock lock(&mutex_);
+  if (state_ != SessionState::kResident || !IsIdleSince(when)) return;
+  is_asked_back_ = true;
+  RunTurns();
+}
+
+}  // namespace holdfast
