@@ -34,8 +34,8 @@ std::shared_ptr<const SnapshotReply> Checkpoint::Get() const {
 
 std::shared_ptr<Checkpoint> CheckpointStore::Add(int64_t entries, const RebuildCosts& costs,
                                                  SnapshotReply snapshot) {
-  std::shared_ptr<Checkpoint> added(new Checkpoint(
-      this, entries, costs, std::make_shared<SnapshotReply>(std::move(snapshot))));
+  std::shared_ptr<Checkpoint> added(
+      new Checkpoint(this, entries, costs, std::make_shared<SnapshotReply>(std::move(snapshot))));
   std::vector<std::shared_ptr<const SnapshotReply>> garbage;
   absl::MutexLock lock(&mutex_);
   if (added->bytes_ > max_bytes_) {

@@ -50,7 +50,7 @@ class Checkpoint {
   const int64_t entries_;
   const RebuildCosts costs_;
   const int64_t bytes_;
-  const double value_;  // Seconds that it saves, for each byte.
+  const double value_;                             // Seconds that it saves, for each byte.
   std::shared_ptr<const SnapshotReply> snapshot_;  // Guarded by the store's mutex.
 };
 

@@ -342,9 +342,9 @@ absl::Status CompilerService::CheckRecordBudget(int64_t new_bytes) {
 
 absl::Status CompilerService::CheckSessionCount() const {
   if (deps_.table->size() < deps_.max_sessions) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      absl::StrCat("there are ", deps_.table->size(), " sessions, of at most ", deps_.max_sessions,
-                   " (--max_sessions): end sessions, or raise it"));
+  return absl::ResourceExhaustedError(absl::StrCat("there are ", deps_.table->size(),
+                                                   " sessions, of at most ", deps_.max_sessions,
+                                                   " (--max_sessions): end sessions, or raise it"));
 }
 
 void CompilerService::AbandonWith(const Call& call, const std::shared_ptr<Session>& session,

@@ -43,9 +43,10 @@ ABSL_FLAG(
     "(0 or 1) says otherwise for one session.");
 ABSL_FLAG(absl::Duration, session_idle_timeout, absl::Hours(24),
           "A session without a call for so long is ended; 0: never.");
-ABSL_FLAG(absl::Duration, park_after, absl::Seconds(60),
-          "A session without a call for so long gives up its worker, and gets another with its next "
-          "call; 0: only if others need the worker.");
+ABSL_FLAG(
+    absl::Duration, park_after, absl::Seconds(60),
+    "A session without a call for so long gives up its worker, and gets another with its next "
+    "call; 0: only if others need the worker.");
 ABSL_FLAG(int, max_sessions, 100000, "Sessions at most, with or without a worker. At least 1.");
 ABSL_FLAG(int64_t, checkpoint_bytes, 256 << 20,
           "Memory for snapshots of sessions, which make rebuilding one quick; 0: none are taken.");

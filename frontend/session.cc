@@ -20,7 +20,7 @@ Session::Session(int64_t id, uint64_t client, SessionOrigin origin,
       environment_(environment),
       history_(environment->history_bytes),
       refuse_poisoned_(environment->refuse_poisoned_steps),
-      idle_since_micros_(absl::ToUnixMicros(absl::Now())) {
+      idle_since_micros_(absl::GetCurrentTimeNanos() / 1000) {
   environment_->on_transition(absl::nullopt, state_);
 }
 
@@ -120,7 +120,7 @@ bool Session::HasOwnTurn() const { return current_ != nullptr && IsOwn(current_-
 void Session::BeginTurn(std::unique_ptr<Operation> operation) {
   current_ = std::move(operation);
   if (!HasOwnTurn()) {
-    SetIdleSince(absl::InfiniteFuture());
+    SetIdleSince(kInCall);
     ForgetPrefetch();
   }
   if (state_ == SessionState::kLost) {
@@ -154,7 +154,7 @@ bool Session::RefuseIfPoisoned() {
 
 void Session::FinishCurrent(const grpc::Status& status, const grpc::ByteBuffer& reply) {
   const std::unique_ptr<Operation> finished = std::move(current_);
-  if (!IsOwn(finished->kind)) SetIdleSince(absl::Now());
+  if (!IsOwn(finished->kind)) SetIdleSince(absl::GetCurrentTimeNanos() / 1000);
   if (!status.ok()) RollBack(finished.get());
   finished->done(status, reply);
   // A session that could not be started never was.

@@ -118,7 +118,8 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   SessionState state() const;
   // Borrower. Any thread.
   absl::Time idle_since() const override {
-    return absl::FromUnixMicros(idle_since_micros_.load(std::memory_order_relaxed));
+    const int64_t micros = idle_since_micros_.load(std::memory_order_relaxed);
+    return micros == kInCall ? absl::InfiniteFuture() : absl::FromUnixMicros(micros);
   }
   bool AskBack() override;
 
@@ -181,8 +182,8 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   // The turn under way is not a call's.
   bool HasOwnTurn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsIdleSince(absl::Time when) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void SetIdleSince(absl::Time when) {
-    idle_since_micros_.store(absl::ToUnixMicros(when), std::memory_order_relaxed);
+  void SetIdleSince(int64_t unix_micros) {
+    idle_since_micros_.store(unix_micros, std::memory_order_relaxed);
   }
   void Transition(SessionState to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -260,8 +261,8 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   Checkmark checkmark_ ABSL_GUARDED_BY(mutex_);
   PoisonedSteps poisoned_ ABSL_GUARDED_BY(mutex_);
   bool refuse_poisoned_ ABSL_GUARDED_BY(mutex_);
-  // The end of its last call; in the future during one.
-  std::atomic<int64_t> idle_since_micros_;
+  static constexpr int64_t kInCall = INT64_MAX;
+  std::atomic<int64_t> idle_since_micros_;  // Unix time of the end of its last call, or kInCall.
   std::list<std::unique_ptr<Operation>> queue_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Operation> current_ ABSL_GUARDED_BY(mutex_);
   Ticket last_ticket_ ABSL_GUARDED_BY(mutex_) = 0;

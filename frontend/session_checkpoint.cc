@@ -12,8 +12,7 @@
 namespace holdfast {
 namespace {
 
-// A worker may be killed from outside while it takes a snapshot; a session that fails in it will
-// again.
+// A worker may be killed from outside while it takes a snapshot.
 constexpr int kMaxSnapshotFailures = 3;
 
 }  // namespace
@@ -49,6 +48,8 @@ void Session::OnSnapshot(const WorkerReply& reply) {
     costs_.snapshot = took;
     costs_.head += std::exchange(costs_.tail, absl::ZeroDuration());
     taken = environment_->checkpoints->Add(history_.entry_count(), costs_, std::move(snapshot));
+  } else {
+    snapshot_failures_ = kMaxSnapshotFailures;  // It would fail again.
   }
   if (state_ == SessionState::kEnded) {
     ReleaseWorker();
@@ -60,14 +61,18 @@ void Session::OnSnapshot(const WorkerReply& reply) {
 
 void Session::FinishSnapshot(std::shared_ptr<Checkpoint> taken) {
   environment_->on_snapshot(taken == nullptr ? SnapshotOutcome::kFailed : SnapshotOutcome::kTaken);
-  snapshot_failures_ = taken == nullptr ? snapshot_failures_ + 1 : 0;
-  if (taken != nullptr) checkpoint_ = taken;
+  if (taken == nullptr) {
+    ++snapshot_failures_;
+  } else {
+    snapshot_failures_ = 0;
+    checkpoint_ = taken;
+  }
   if (promised_ != nullptr) std::exchange(promised_, nullptr)->Resolve(taken);
   FinishCurrent(grpc::Status::OK);
 }
 
 void Session::ForkNow(std::unique_ptr<Operation> fork) {
-  if (!HasOwnTurn()) SetIdleSince(absl::Now());
+  if (!HasOwnTurn()) SetIdleSince(absl::GetCurrentTimeNanos() / 1000);
   if (state_ == SessionState::kLost) {
     fork->fork_done(grpc::Status(grpc::StatusCode::DATA_LOSS, lost_why_), nullptr);
     return;
@@ -82,8 +87,8 @@ void Session::ForkNow(std::unique_ptr<Operation> fork) {
   if (promised_ == nullptr && (is_taking_snapshot || IsSnapshotDue(/*is_move_expected=*/true))) {
     promised_ = std::make_shared<PendingCheckpoint>();
   }
-  const auto child = std::make_shared<Session>(fork->fork_id, fork->fork_client, origin_,
-                                               environment_);
+  const auto child =
+      std::make_shared<Session>(fork->fork_id, fork->fork_client, origin_, environment_);
   {
     absl::MutexLock lock(&child->mutex_);  // Nobody else has it yet; for the analysis only.
     child->history_ = history_.Fork();

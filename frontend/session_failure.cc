@@ -90,7 +90,8 @@ void Session::TellFailure(const WorkerFailure& failure) {
 void Session::OnCallFailed(const WorkerFailure& failure) {
   if (current_->kind != Kind::kStart && !environment_->abilities().is_rebuildable) {
     Transition(SessionState::kRecovering);
-    Lose(absl::StrCat("sessions of this type cannot be replayed, and the worker ", DescribeFailure(failure)));
+    Lose(absl::StrCat("sessions of this type cannot be replayed, and the worker ",
+                      DescribeFailure(failure)));
     return;
   }
   const Verdict verdict = JudgeFailure(failure.cause(), current_->attempts,
@@ -179,8 +180,8 @@ void Session::PreemptWorker() {
   ++epoch_;
   is_replaying_ = false;
   if (!lease_) return;
-  environment_->workers->Discard(TakeLease(), WorkerFailure::PREEMPTED,
-                                 absl::ZeroDuration(), [](const WorkerFailure&) {});
+  environment_->workers->Discard(TakeLease(), WorkerFailure::PREEMPTED, absl::ZeroDuration(),
+                                 [](const WorkerFailure&) {});
 }
 
 void Session::ReleaseWorker() {

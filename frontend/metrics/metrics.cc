@@ -201,7 +201,8 @@ Families Metrics::CollectLimits() const {
   AddSample({{"outcome", "duplicate"}}, stats.duplicates, &reports);
   AddSample({{"outcome", "failed"}}, stats.failed, &reports);
   AddSample({{"outcome", "dropped"}}, stats.dropped, &reports);
-  return {std::move(mechanisms), std::move(reports), MakeFamily(Metric::kCrashReportFiles, stats.reports),
+  return {std::move(mechanisms), std::move(reports),
+          MakeFamily(Metric::kCrashReportFiles, stats.reports),
           MakeFamily(Metric::kCrashReportBytes, stats.bytes)};
 }
 

@@ -184,9 +184,7 @@ TEST_F(SessionTest, RecoveryIsCheckedByTheLastFingerprint) {
   const auto replay_with = [this](uint64_t worker, const std::string& fingerprint) {
     ReplayOn(worker, {{"step 1", 1}, {"step 1", 1}});
     ASSERT_EQ(client(worker).calls().front().method, WorkerMethod::kFingerprint);
-    FingerprintReply reply;
-    reply.set_fingerprint(fingerprint);
-    Answer(worker, reply, Applied(0));
+    AnswerFingerprint(worker, fingerprint);
   };
   Exit(1, SIGKILL);
   const ResultPtr same = Step({});

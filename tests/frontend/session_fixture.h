@@ -57,7 +57,8 @@ class SessionTest : public SupervisionFixture {
     environment_.abilities = [this] { return abilities_; };
     auto benchmark = std::make_shared<compiler_gym::Benchmark>();
     benchmark->set_uri("benchmark://test-v0/a");
-    session_ = std::make_shared<Session>(7, /*client=*/1, SessionOrigin{benchmark, 0}, &environment_);
+    session_ =
+        std::make_shared<Session>(7, /*client=*/1, SessionOrigin{benchmark, 0}, &environment_);
   }
   ~SessionTest() override {
     session_->End();
@@ -134,6 +135,17 @@ class SessionTest : public SupervisionFixture {
         EXPECT_TRUE(Parse(call.request, &request).ok());
         return "parameter " + request.parameter().key();
       }
+      case WorkerMethod::kRestore: {
+        RestoreRequest request;
+        EXPECT_TRUE(Parse(call.request, &request).ok());
+        return "restore " + request.snapshot().data();
+      }
+      case WorkerMethod::kSnapshot:
+        return "snapshot";
+      case WorkerMethod::kFingerprint:
+        return "fingerprint";
+      case WorkerMethod::kEndSession:
+        return "end";
       default:
         return "something else";
     }
@@ -149,6 +161,29 @@ class SessionTest : public SupervisionFixture {
   }
   void AnswerStep(uint64_t worker, int64_t applied, const std::string& fingerprint = "") {
     Answer(worker, compiler_gym::StepReply(), Applied(applied, true, fingerprint));
+  }
+  // After an action that took long, the session wants a snapshot.
+  void AnswerLongStep(uint64_t worker, int64_t applied) {
+    WorkerAnswer answer = Applied(applied);
+    answer.action_time = absl::Hours(1);
+    Answer(worker, compiler_gym::StepReply(), answer);
+  }
+  void AnswerSnapshot(uint64_t worker, const std::string& data,
+                      const std::string& fingerprint = "") {
+    SnapshotReply reply;
+    reply.mutable_snapshot()->set_data(data);
+    reply.set_fingerprint(fingerprint);
+    Answer(worker, reply, Applied(0));
+  }
+  void AnswerRestore(uint64_t worker) {
+    RestoreReply reply;
+    reply.set_session_id(100 + static_cast<int64_t>(worker));
+    Answer(worker, reply, Applied(0));
+  }
+  void AnswerFingerprint(uint64_t worker, const std::string& fingerprint) {
+    FingerprintReply reply;
+    reply.set_fingerprint(fingerprint);
+    Answer(worker, reply, Applied(0));
   }
   void AnswerError(uint64_t worker, grpc::StatusCode code,
                    const absl::optional<WorkerAnswer>& answer) {

@@ -68,7 +68,7 @@ TEST_F(SessionLimitsTest, ForksKnowItToo) {
   KillTwoWorkers(SIGSEGV, SIGSEGV);
   std::shared_ptr<Session> child;
   session_->Fork(
-      8, absl::InfiniteFuture(),
+      8, /*client=*/1, absl::InfiniteFuture(),
       [&](const grpc::Status&, std::shared_ptr<Session> forked) { child = std::move(forked); });
   ASSERT_NE(child, nullptr);
   session_->End();

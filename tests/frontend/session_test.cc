@@ -133,7 +133,7 @@ TEST_F(SessionTest, ForkCopiesTheMomentOfItsTurn) {
   StepOn(1, {1});
   const ResultPtr before = Step({2});
   std::shared_ptr<Session> child;
-  session_->Fork(8, absl::InfiniteFuture(),
+  session_->Fork(8, /*client=*/1, absl::InfiniteFuture(),
                  [&](const grpc::Status& status, std::shared_ptr<Session> forked) {
                    EXPECT_TRUE(status.ok());
                    child = std::move(forked);

@@ -99,8 +99,11 @@ class SupervisionFixture : public testing::Test {
   };
   std::shared_ptr<Outcome> Acquire(absl::Duration timeout = absl::Hours(1)) {
     auto outcome = std::make_shared<Outcome>();
+    WorkerRequest request;
+    request.timeout = timeout;
     pool_->Acquire(
-        timeout, [outcome](absl::StatusOr<Lease> lease) { outcome->lease = std::move(lease); },
+        std::move(request),
+        [outcome](absl::StatusOr<Lease> lease) { outcome->lease = std::move(lease); },
         [outcome](const WorkerFailure& failure) { outcome->exits.push_back(failure); });
     Settle();
     return outcome;

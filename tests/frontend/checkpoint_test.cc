@@ -1,0 +1,131 @@
+#include "frontend/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace holdfast {
+namespace {
+
+SnapshotReply SnapshotOf(size_t bytes) {
+  SnapshotReply snapshot;
+  snapshot.mutable_snapshot()->set_data(std::string(bytes, 'x'));
+  return snapshot;
+}
+
+RebuildCosts Head(absl::Duration head) {
+  RebuildCosts costs;
+  costs.head = head;
+  return costs;
+}
+
+TEST(CheckpointStoreTest, CountsWhatIsHeld) {
+  CheckpointStore store(1000);
+  {
+    const auto checkpoint = store.Add(3, Head(absl::Seconds(1)), SnapshotOf(100));
+    ASSERT_NE(checkpoint->Get(), nullptr);
+    EXPECT_EQ(checkpoint->Get()->snapshot().data().size(), 100u);
+    EXPECT_EQ(checkpoint->entries(), 3);
+    EXPECT_EQ(store.GetStats().count, 1);
+    EXPECT_GE(store.GetStats().bytes, 100);
+  }
+  EXPECT_EQ(store.GetStats().count, 0);
+  EXPECT_EQ(store.GetStats().bytes, 0);
+  EXPECT_EQ(store.GetStats().dropped, 0);
+}
+
+TEST(CheckpointStoreTest, LeastValuableGoesFirst) {
+  CheckpointStore store(1000);
+  const auto precious = store.Add(1, Head(absl::Seconds(9)), SnapshotOf(400));
+  const auto cheap = store.Add(1, Head(absl::Seconds(1)), SnapshotOf(400));
+  const auto middle = store.Add(1, Head(absl::Seconds(5)), SnapshotOf(400));
+  EXPECT_NE(precious->Get(), nullptr);
+  EXPECT_EQ(cheap->Get(), nullptr);
+  EXPECT_NE(middle->Get(), nullptr);
+  // The new one itself, if it is worth the least.
+  const auto poor = store.Add(1, Head(absl::Milliseconds(1)), SnapshotOf(400));
+  EXPECT_EQ(poor->Get(), nullptr);
+  EXPECT_EQ(store.GetStats().count, 2);
+  EXPECT_EQ(store.GetStats().dropped, 2);
+}
+
+TEST(CheckpointStoreTest, WhatIsLargerThanAllRoomDropsNothingElse) {
+  CheckpointStore store(1000);
+  const auto held = store.Add(1, Head(absl::Seconds(1)), SnapshotOf(400));
+  const auto huge = store.Add(1, Head(absl::Hours(1)), SnapshotOf(2000));
+  EXPECT_NE(held->Get(), nullptr);
+  EXPECT_EQ(huge->Get(), nullptr);
+  EXPECT_EQ(store.GetStats().dropped, 1);
+}
+
+TEST(CheckpointStoreTest, ReaderKeepsWhatWasDropped) {
+  CheckpointStore store(1000);
+  const auto checkpoint = store.Add(1, Head(absl::Seconds(1)), SnapshotOf(900));
+  const std::shared_ptr<const SnapshotReply> read = checkpoint->Get();
+  const auto better = store.Add(1, Head(absl::Seconds(9)), SnapshotOf(900));
+  EXPECT_EQ(checkpoint->Get(), nullptr);
+  EXPECT_EQ(read->snapshot().data().size(), 900u);
+}
+
+TEST(PendingCheckpointTest, ThoseWhoWaitAreToldOnce) {
+  CheckpointStore store(1000);
+  PendingCheckpoint pending;
+  int told = 0;
+  EXPECT_TRUE(pending.Await([&](const std::shared_ptr<Checkpoint>& taken) {
+    EXPECT_NE(taken, nullptr);
+    ++told;
+  }));
+  EXPECT_EQ(pending.result(), nullptr);
+  EXPECT_EQ(told, 0);
+  pending.Resolve(store.Add(1, Head(absl::Seconds(1)), SnapshotOf(1)));
+  EXPECT_EQ(told, 1);
+  EXPECT_FALSE(pending.Await([&](const std::shared_ptr<Checkpoint>&) { ++told; }));
+  EXPECT_EQ(told, 1);
+  EXPECT_NE(pending.result(), nullptr);
+}
+
+TEST(IsCheckpointDueTest, WhenATailCostsMoreThanASnapshotAndItsRestore) {
+  RebuildCosts costs;
+  costs.snapshot = absl::Milliseconds(20);
+  costs.restore = absl::Milliseconds(30);
+  costs.tail = absl::Milliseconds(49);
+  EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/true));
+  costs.tail = absl::Milliseconds(50);
+  EXPECT_TRUE(IsCheckpointDue(costs, /*is_move_expected=*/true));
+}
+
+TEST(IsCheckpointDueTest, NeedlessOnesTakeATenthOfTheTime) {
+  RebuildCosts costs;
+  costs.snapshot = absl::Milliseconds(20);
+  costs.restore = absl::Milliseconds(30);
+  costs.tail = absl::Milliseconds(199);
+  EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/false));
+  costs.tail = absl::Milliseconds(200);
+  EXPECT_TRUE(IsCheckpointDue(costs, /*is_move_expected=*/false));
+  costs.restore = absl::Seconds(1);
+  EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/false));
+}
+
+TEST(IsCheckpointDueTest, UnknownCostsAreTakenToBeThoseOfInit) {
+  RebuildCosts costs;
+  costs.init = absl::Milliseconds(10);
+  costs.tail = absl::Milliseconds(19);
+  EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/true));
+  costs.tail = absl::Milliseconds(20);
+  EXPECT_TRUE(IsCheckpointDue(costs, /*is_move_expected=*/true));
+  EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/false));
+  costs.tail = absl::Milliseconds(100);
+  EXPECT_TRUE(IsCheckpointDue(costs, /*is_move_expected=*/false));
+}
+
+TEST(IsCheckpointDueTest, NotForNextToNothing) {
+  RebuildCosts costs;
+  costs.init = absl::Microseconds(1);
+  costs.tail = absl::Microseconds(999);
+  EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/true));
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,328 @@
+// Sessions that are snapshotted, forked and parked, on fake workers.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "tests/frontend/session_fixture.h"
+
+namespace holdfast {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class CheckpointedSessionTest : public SessionTest {
+ protected:
+  CheckpointedSessionTest() { abilities_.takes_snapshots = true; }
+  ~CheckpointedSessionTest() override {
+    for (const auto& fork : forks_) fork->End();
+    forks_.clear();
+  }
+
+  // On worker 1, after one step of which a snapshot, "one", is held.
+  void TakeSnapshotOnWorker1(const std::string& fingerprint = "") {
+    StartOnWorker1();
+    const ResultPtr step = Step({1});
+    AnswerLongStep(1, 1);
+    EXPECT_TRUE(step->status.ok()) << "the answer does not wait";
+    ASSERT_EQ(Asked(1), "snapshot");
+    AnswerSnapshot(1, "one", fingerprint);
+    ASSERT_EQ(Asked(1), "");
+    ASSERT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kTaken));
+    snapshots_.clear();
+  }
+  std::shared_ptr<Session> Fork() {
+    const size_t count = forks_.size();
+    session_->Fork(8, /*client=*/1, absl::InfiniteFuture(),
+                   [&](const grpc::Status& status, std::shared_ptr<Session> forked) {
+                     fork_status_ = status;
+                     if (forked != nullptr) forks_.push_back(std::move(forked));
+                   });
+    Settle();
+    return forks_.size() > count ? forks_.back() : nullptr;
+  }
+  ResultPtr StepOf(const std::shared_ptr<Session>& session, const std::vector<int64_t>& actions) {
+    const std::shared_ptr<Session> previous = std::exchange(session_, session);
+    ResultPtr result = Step(actions);
+    session_ = previous;
+    return result;
+  }
+
+  grpc::Status fork_status_;
+  std::vector<std::shared_ptr<Session>> forks_;
+};
+
+TEST_F(CheckpointedSessionTest, RecoveryRestoresTheSnapshotAndReplaysTheTail) {
+  TakeSnapshotOnWorker1();
+  StepOn(1, {2});
+  Exit(1, SIGKILL);
+  const ResultPtr next = Step({3});
+  BecomeReady(2);
+  ASSERT_EQ(Asked(2), "restore one");
+  AnswerRestore(2);
+  ASSERT_EQ(Asked(2), "step 2");
+  AnswerStep(2, 1);
+  ASSERT_EQ(Asked(2), "step 3");
+  AnswerStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+  EXPECT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kRestored));
+}
+
+TEST_F(CheckpointedSessionTest, CallsWaitForTheSnapshot) {
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  ASSERT_EQ(Asked(1), "snapshot");
+  const ResultPtr next = Step({2});
+  EXPECT_EQ(Asked(1), "snapshot");
+  AnswerSnapshot(1, "one");
+  EXPECT_EQ(Asked(1), "step 2");
+  AnswerStep(1, 1);
+  EXPECT_TRUE(next->status.ok());
+}
+
+TEST_F(CheckpointedSessionTest, CheapStepsTakeNoSnapshot) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  EXPECT_EQ(Asked(1), "");
+}
+
+TEST_F(CheckpointedSessionTest, SnapshotIsNotAskedForOfATypeThatTakesNone) {
+  abilities_.takes_snapshots = false;
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  EXPECT_EQ(Asked(1), "");
+}
+
+TEST_F(CheckpointedSessionTest, SessionThatFailsToTakeASnapshotIsNotAskedAgain) {
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  ASSERT_EQ(Asked(1), "snapshot");
+  AnswerError(1, grpc::StatusCode::INTERNAL, Applied(0));
+  EXPECT_EQ(Asked(1), "");
+  Step({2});
+  AnswerLongStep(1, 1);
+  EXPECT_EQ(Asked(1), "");
+  EXPECT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kFailed));
+  EXPECT_THAT(failures_, IsEmpty());
+}
+
+TEST_F(CheckpointedSessionTest, WorkerThatDiesInASnapshotCostsARecovery) {
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  ASSERT_EQ(Asked(1), "snapshot");
+  const ResultPtr next = Step({2});
+  Crash(1);
+  ReplayOn(2, {{"step 1", 1}});
+  ASSERT_EQ(Asked(2), "step 2");
+  AnswerStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+  ASSERT_EQ(failures_.size(), 1u);
+  EXPECT_EQ(failures_[0].during(), "Snapshot");
+}
+
+TEST_F(CheckpointedSessionTest, RefusedSnapshotIsReplacedByAReplayOnTheSameWorker) {
+  TakeSnapshotOnWorker1();
+  Exit(1, SIGKILL);
+  const ResultPtr next = Step({3});
+  BecomeReady(2);
+  ASSERT_EQ(Asked(2), "restore one");
+  client(2).Answer({grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "version"), {}, Applied(0)});
+  Settle();
+  ASSERT_EQ(Asked(2), "start");
+  AnswerStart(2);
+  ASSERT_EQ(Asked(2), "step 1");
+  AnswerStep(2, 1);
+  ASSERT_EQ(Asked(2), "step 3");
+  AnswerStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+  EXPECT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kRefused));
+  EXPECT_EQ(checkpoints_.GetStats().count, 0);
+}
+
+TEST_F(CheckpointedSessionTest, RestoredStateIsCheckedByItsFingerprint) {
+  TakeSnapshotOnWorker1("right");
+  Exit(1, SIGKILL);
+  const ResultPtr right = Step({2});
+  BecomeReady(2);
+  AnswerRestore(2);
+  ASSERT_EQ(Asked(2), "fingerprint");
+  AnswerFingerprint(2, "right");
+  ASSERT_EQ(Asked(2), "step 2");
+  AnswerStep(2, 1);
+  EXPECT_TRUE(right->status.ok());
+
+  Exit(2, SIGKILL);
+  const ResultPtr wrong = Step({3});
+  BecomeReady(3);
+  AnswerRestore(3);
+  AnswerFingerprint(3, "wrong");
+  ASSERT_EQ(Asked(3), "end");
+  Answer(3, compiler_gym::EndSessionReply(), Applied(0));
+  ASSERT_EQ(Asked(3), "start");
+  AnswerStart(3);
+  for (const char* step : {"step 1", "step 2", "step 3"}) {
+    ASSERT_EQ(Asked(3), step);
+    AnswerStep(3, 1);
+  }
+  EXPECT_TRUE(wrong->status.ok());
+}
+
+TEST_F(CheckpointedSessionTest, SnapshotThatKillsItsWorkerIsDropped) {
+  TakeSnapshotOnWorker1();
+  Exit(1, SIGKILL);
+  const ResultPtr next = Step({2});
+  BecomeReady(2);
+  ASSERT_EQ(Asked(2), "restore one");
+  Crash(2);
+  ReplayOn(3, {{"step 1", 1}});
+  ASSERT_EQ(Asked(3), "step 2");
+  AnswerStep(3, 1);
+  EXPECT_TRUE(next->status.ok());
+}
+
+TEST_F(CheckpointedSessionTest, WithoutTheDroppedSnapshotAllIsReplayed) {
+  TakeSnapshotOnWorker1();
+  RebuildCosts dear;
+  dear.head = absl::Hours(1e9);
+  SnapshotReply large;
+  large.mutable_snapshot()->set_data(std::string((1 << 20) - 12, 'x'));  // Room for it alone.
+  const auto other = checkpoints_.Add(1, dear, std::move(large));
+  ASSERT_NE(other->Get(), nullptr);
+  ASSERT_EQ(checkpoints_.GetStats().dropped, 1);
+  Exit(1, SIGKILL);
+  const ResultPtr next = Step({2});
+  ReplayOn(2, {{"step 1", 1}});
+  AnswerStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+}
+
+TEST_F(CheckpointedSessionTest, ForkDuringASnapshotWaitsForItAndStartsThere) {
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  ASSERT_EQ(Asked(1), "snapshot");
+  const auto child = Fork();
+  ASSERT_NE(child, nullptr) << "the answer does not wait";
+  const ResultPtr step = StepOf(child, {5});
+  EXPECT_EQ(spawner_.spawned(), 1u) << "no worker lies idle meanwhile";
+  AnswerSnapshot(1, "one");
+  BecomeReady(2);
+  ASSERT_EQ(Asked(2), "restore one");
+  AnswerRestore(2);
+  ASSERT_EQ(Asked(2), "step 5");
+  AnswerStep(2, 1);
+  EXPECT_TRUE(step->status.ok());
+  EXPECT_THAT(recoveries_, IsEmpty());
+}
+
+TEST_F(CheckpointedSessionTest, ForkOutlivesItsOriginThatEndsAtOnce) {
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  ASSERT_EQ(Asked(1), "snapshot");
+  const auto child = Fork();
+  const ResultPtr step = StepOf(child, {5});
+  session_->End();
+  Settle();
+  ASSERT_EQ(Asked(1), "snapshot") << "the worker is kept for it";
+  AnswerSnapshot(1, "one");
+  EXPECT_EQ(Asked(1), "end");
+  BecomeReady(2);
+  ASSERT_EQ(Asked(2), "restore one");
+  AnswerRestore(2);
+  AnswerStep(2, 1);
+  EXPECT_TRUE(step->status.ok());
+}
+
+TEST_F(CheckpointedSessionTest, ForkIsReplayedIfTheSnapshotFails) {
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  const auto child = Fork();
+  const ResultPtr step = StepOf(child, {5});
+  Crash(1);
+  ReplayOn(2, {{"step 1", 1}});
+  ASSERT_EQ(Asked(2), "step 5");
+  AnswerStep(2, 1);
+  EXPECT_TRUE(step->status.ok());
+}
+
+TEST_F(CheckpointedSessionTest, ForkEndedWhileItWaitsIsNotBuilt) {
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  const auto child = Fork();
+  const ResultPtr step = StepOf(child, {5});
+  child->End();
+  EXPECT_TRUE(step->done);
+  AnswerSnapshot(1, "one");
+  EXPECT_EQ(spawner_.spawned(), 1u);
+}
+
+TEST_F(CheckpointedSessionTest, IdleSessionIsParkedWithASnapshot) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  session_->ParkIfIdleSince(absl::Now() - absl::Hours(1));
+  EXPECT_EQ(session_->state(), SessionState::kResident) << "it had a call since";
+  session_->ParkIfIdleSince(absl::Now());
+  Settle();
+  EXPECT_EQ(session_->state(), SessionState::kParked);
+  EXPECT_EQ(Asked(1), "end");
+  const ResultPtr next = Step({2});
+  ReplayOn(2, {{"step 1", 1}});
+  AnswerStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+  EXPECT_THAT(recoveries_, IsEmpty()) << "nothing had failed";
+}
+
+TEST_F(CheckpointedSessionTest, SessionInACallIsParkedAfterIt) {
+  StartOnWorker1();
+  const ResultPtr step = Step({1});
+  EXPECT_EQ(session_->idle_since(), absl::InfiniteFuture());
+  session_->ParkIfIdleSince(absl::InfiniteFuture());
+  EXPECT_TRUE(session_->AskBack());
+  EXPECT_EQ(session_->state(), SessionState::kBusy);
+  const ResultPtr next = Step({2});
+  AnswerStep(1, 1);
+  EXPECT_TRUE(step->status.ok());
+  EXPECT_EQ(Asked(1), "end");
+  ReplayOn(2, {{"step 1", 1}});
+  AnswerStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+  EXPECT_EQ(session_->state(), SessionState::kResident) << "it was asked once";
+}
+
+TEST_F(CheckpointedSessionTest, SessionThatCannotBeReplayedIsBoundToItsWorker) {
+  abilities_.is_rebuildable = false;
+  StartOnWorker1();
+  StepOn(1, {1});
+  EXPECT_FALSE(session_->AskBack());
+  session_->ParkIfIdleSince(absl::Now());
+  EXPECT_EQ(session_->state(), SessionState::kResident);
+  EXPECT_EQ(Fork(), nullptr);
+  EXPECT_EQ(fork_status_.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  Exit(1, SIGSEGV);
+  const ResultPtr next = Step({2});
+  EXPECT_EQ(next->status.error_code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_THAT(next->status.error_message(), HasSubstr("cannot be replayed"));
+}
+
+TEST_F(CheckpointedSessionTest, SessionThatCannotBeReplayedIsLostInACrash) {
+  abilities_.is_rebuildable = false;
+  StartOnWorker1();
+  const ResultPtr step = Step({1});
+  Crash(1);
+  EXPECT_EQ(step->status.error_code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_THAT(step->status.error_message(), HasSubstr("cannot be replayed"));
+  EXPECT_THAT(step->status.error_message(), HasSubstr("signal 11"));
+}
+
+}  // namespace
+}  // namespace holdfast
