@@ -76,6 +76,10 @@ void UseAll(Metrics* metrics) {
   for (int outcome = 0; outcome < kRecoveryOutcomes; ++outcome) {
     metrics->Recovered(static_cast<RecoveryOutcome>(outcome), absl::Seconds(1));
   }
+  for (int outcome = 0; outcome < kSnapshotOutcomes; ++outcome) {
+    metrics->Snapshot(static_cast<SnapshotOutcome>(outcome));
+  }
+  metrics->SetCheckpoints([] { return CheckpointStore::Stats{1, 2, 3}; });
   metrics->WorkerReady(absl::Milliseconds(3));
   metrics->SetReady(true);
   *metrics->history_bytes() += 1;
