@@ -102,8 +102,8 @@ Offer AskFor(const SessionType& type, const ServiceProcess& service) {
     offer.action_space = i;
     const auto& names = spaces.action_space_list(i).space().named_discrete().name();
     for (int action = 0; action < names.size(); ++action) {
-      const bool is_wanted = std::find(type.actions.begin(), type.actions.end(), names[action]) !=
-                             type.actions.end();
+      const bool is_wanted =
+          std::find(type.actions.begin(), type.actions.end(), names[action]) != type.actions.end();
       if (is_wanted || type.actions.empty()) offer.actions.push_back(action);
     }
   }
@@ -124,8 +124,7 @@ class Client {
   void Open(int count) {
     for (int i = 0; i < count; ++i) {
       OpenSession session{};
-      const grpc::Status status =
-          StartSession(stub_.get(), kUri, offer_.action_space, &session.id);
+      const grpc::Status status = StartSession(stub_.get(), kUri, offer_.action_space, &session.id);
       if (status.ok()) {
         sessions_.push_back(std::move(session));
       } else {
@@ -242,8 +241,8 @@ int Main() {
   AddBenchmark(service.NewClient().get(), kUri, type.program);
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < client_count; ++i) {
-    clients.push_back(std::make_unique<Client>(service, offer,
-                                               absl::GetFlag(FLAGS_seed) * 1000 + i));
+    clients.push_back(
+        std::make_unique<Client>(service, offer, absl::GetFlag(FLAGS_seed) * 1000 + i));
   }
   // Threads, buffers and connections are there before the sessions are.
   InParallel(clients, [](Client* client) { client->Open(1); });
@@ -264,9 +263,8 @@ int Main() {
               parked(), grown / opened, history / opened);
 
   start = absl::Now();
-  InParallel(clients, [&](Client* client) {
-    client->StepUntil(start + absl::GetFlag(FLAGS_duration));
-  });
+  InParallel(clients,
+             [&](Client* client) { client->StepUntil(start + absl::GetFlag(FLAGS_duration)); });
   std::vector<absl::Duration> latencies;
   for (const auto& client : clients) {
     latencies.insert(latencies.end(), client->latencies().begin(), client->latencies().end());
@@ -286,9 +284,10 @@ int Main() {
     failures += client->failures();
   }
   const double broken = service.Metric("holdfast_broken_invariants_total").value_or(-1);
-  std::printf("%d sessions compared with %zu direct runs: %d wrong states, %d failed calls, %.0f "
-              "broken invariants\n",
-              opened, expected.size(), wrong, failures, broken);
+  std::printf(
+      "%d sessions compared with %zu direct runs: %d wrong states, %d failed calls, %.0f "
+      "broken invariants\n",
+      opened, expected.size(), wrong, failures, broken);
   return wrong == 0 && failures == 0 && broken == 0 && !latencies.empty() ? 0 : 1;
 }
 
