@@ -11,7 +11,7 @@ namespace holdfast {
 void PoisonedSteps::Add(int64_t position, const grpc::ByteBuffer& request,
                         const grpc::Status& status, const WorkerFailure& failure) {
   if (Find(position, request).has_value()) return;
-  if (steps_.size() == kMaxSteps) steps_.pop_front();
+  if (steps_.size() == kMaxSteps) steps_.erase(steps_.begin());
   steps_.push_back(
       {position, HashOf(request), status.error_code(), status.error_message(), failure});
   steps_.back().failure.clear_stderr_tail();
