@@ -18,6 +18,8 @@ class OutputTail {
     if (text_.size() > 2 * capacity_) text_.erase(0, text_.size() - capacity_);
   }
 
+  void Clear() { text_.clear(); }
+
   // At most `capacity` bytes, as they came: any bytes at all.
   absl::string_view text() const {
     absl::string_view text = text_;

@@ -1,3 +1,5 @@
+// WorkerPool: requests, loans, and what becomes of workers. How many there are, and who gets them,
+// is in worker_pool_balance.cc.
 #include "frontend/worker_pool.h"
 
 #include <algorithm>
@@ -30,8 +32,10 @@ WorkerPool::WorkerPool(const Options& options, WorkerCommand command,
 
 WorkerPool::~WorkerPool() {
   *self_ = nullptr;
-  dependencies_.clock->Cancel(retry_timer_);
-  for (Waiter& waiter : waiters_) dependencies_.clock->Cancel(waiter.timer);
+  for (const Clock::TimerId timer : {retry_timer_, ask_timer_, surplus_timer_}) {
+    dependencies_.clock->Cancel(timer);
+  }
+  while (!waiters_.empty()) dependencies_.clock->Cancel(waiters_.Pop().timer);
 }
 
 void WorkerPool::Start() {
@@ -44,6 +48,9 @@ void WorkerPool::Start() {
 void WorkerPool::Stop() {
   is_running_ = false;
   dependencies_.clock->Cancel(retry_timer_);
+  for (const Clock::TimerId timer : {ask_timer_, surplus_timer_}) {
+    dependencies_.clock->Cancel(timer);
+  }
   for (auto& loan : loans_) loan.second.on_exit = nullptr;
   for (auto& slot : slots_) slot.second->Kill(WorkerFailure::SHUTDOWN);
   FailWaiters(absl::UnavailableError("the service is shutting down"));
@@ -52,10 +59,10 @@ void WorkerPool::Stop() {
 // Thread-safe entries: each posts itself to the supervision thread.
 
 void WorkerPool::Acquire(WorkerRequest request, OnLease on_lease, OnFailure on_exit) {
-  const absl::Duration timeout = request.timeout;
-  dependencies_.post([self = self_, timeout, on_lease = std::move(on_lease),
+  dependencies_.post([self = self_, request = std::move(request), on_lease = std::move(on_lease),
                       on_exit = std::move(on_exit)]() mutable {
-    if (*self != nullptr) (*self)->AcquireNow(timeout, std::move(on_lease), std::move(on_exit));
+    if (*self == nullptr) return;
+    (*self)->AcquireNow(std::move(request), std::move(on_lease), std::move(on_exit));
   });
 }
 
@@ -75,12 +82,7 @@ void WorkerPool::Return(Lease lease) {
 
 void WorkerPool::Release(Lease lease) {
   dependencies_.post([self = self_, worker = lease.worker_id] {
-    if (*self == nullptr) return;
-    WorkerPool& pool = **self;
-    pool.loans_.erase(worker);
-    WorkerSlot* slot = pool.FindSlot(worker);
-    if (slot != nullptr && slot->state() == WorkerState::kLeased) slot->Retire();
-    pool.Balance();
+    if (*self != nullptr) (*self)->ReleaseNow(worker);
   });
 }
 
@@ -94,28 +96,51 @@ void WorkerPool::Discard(Lease lease, WorkerFailure::Cause cause, absl::Duration
 
 // The supervision thread, from here on.
 
-void WorkerPool::AcquireNow(absl::Duration timeout, OnLease on_lease, OnFailure on_exit) {
+void WorkerPool::AcquireNow(WorkerRequest request, OnLease on_lease, OnFailure on_exit) {
   if (!is_running_) {
     on_lease(absl::UnavailableError("the service is shutting down"));
     return;
   }
-  const uint64_t ticket = ++last_ticket_;
-  const Clock::TimerId timer = dependencies_.clock->RunAfter(
-      std::min(timeout, options_.wait_timeout), [this, ticket] { WaitTimedOut(ticket); });
-  waiters_.push_back({ticket, std::move(on_lease), std::move(on_exit), timer});
+  Waiter waiter{std::move(on_lease), std::move(on_exit), std::move(request.borrower), 0};
+  if (request.only_spare) {
+    WorkerSlot* const spare = waiters_.empty() ? FindUsable() : nullptr;
+    if (spare == nullptr) {
+      waiter.on_lease(absl::ResourceExhaustedError("no worker is idle"));
+      return;
+    }
+    Lend(spare, std::move(waiter));
+  } else {
+    demand_.Count(dependencies_.clock->Now());
+    const uint64_t ticket = ++last_ticket_;
+    waiter.timer = dependencies_.clock->RunAfter(
+        std::min(request.timeout, options_.wait_timeout),
+        [this, client = request.client, ticket] { WaitTimedOut(client, ticket); });
+    waiters_.Push(request.client, ticket, std::move(waiter));
+  }
   Balance();
 }
 
-void WorkerPool::WaitTimedOut(uint64_t ticket) {
-  const auto found = std::find_if(waiters_.begin(), waiters_.end(),
-                                  [&](const Waiter& waiter) { return waiter.ticket == ticket; });
-  if (found == waiters_.end()) return;
-  OnLease on_lease = std::move(found->on_lease);
-  waiters_.erase(found);
-  on_lease(absl::ResourceExhaustedError(absl::StrCat(
+void WorkerPool::WaitTimedOut(uint64_t client, uint64_t ticket) {
+  absl::optional<Waiter> waiter = waiters_.Remove(client, ticket);
+  if (!waiter.has_value()) return;
+  TellDemand();
+  waiter->on_lease(absl::ResourceExhaustedError(absl::StrCat(
       "no worker became free in time: ", CountAlive(), " of at most ", options_.max,
       " (--max_workers) are in use; end sessions, raise --max_workers or --worker_wait_timeout (",
       absl::FormatDuration(options_.wait_timeout), ")")));
+}
+
+void WorkerPool::ReleaseNow(uint64_t worker) {
+  loans_.erase(worker);
+  WorkerSlot* const slot = FindSlot(worker);
+  if (slot != nullptr && slot->state() == WorkerState::kLeased) {
+    if (is_running_ && slot->resets() + 1 < options_.reuse) {
+      slot->Reset();
+    } else {
+      slot->Retire();
+    }
+  }
+  Balance();
 }
 
 void WorkerPool::DiscardNow(uint64_t worker, WorkerFailure::Cause cause, absl::Duration grace,
@@ -127,6 +152,7 @@ void WorkerPool::DiscardNow(uint64_t worker, WorkerFailure::Cause cause, absl::D
     return;
   }
   loan->second.on_exit = nullptr;
+  loan->second.borrower = nullptr;
   if (loan->second.failure.has_value()) {
     const WorkerFailure failure = *std::move(loan->second.failure);
     loans_.erase(loan);
@@ -158,123 +184,6 @@ WorkerSlot* WorkerPool::FindSlot(uint64_t worker) {
   return found == slots_.end() ? nullptr : found->second.get();
 }
 
-void WorkerPool::Balance() {
-  if (!is_running_) return;
-  ServeWaiters();
-  StartWorkers();
-  RetireSurplus();
-  CheckInvariants();
-}
-
-void WorkerPool::ServeWaiters() {
-  while (!waiters_.empty()) {
-    WorkerSlot* slot = TakeIdle();
-    if (slot == nullptr) return;
-    Waiter waiter = std::move(waiters_.front());
-    waiters_.pop_front();
-    dependencies_.clock->Cancel(waiter.timer);
-    slot->Lease();
-    watchdog_.Watch(slot->id(), slot->process(), slot->client(),
-                    [slot](const WorkerFailure& excess) { slot->Kill(excess); });
-    start_failures_.Succeeded();
-    loans_[slot->id()].on_exit = std::move(waiter.on_exit);
-    Lease lease;
-    lease.worker_id = slot->id();
-    lease.client = slot->client();
-    waiter.on_lease(std::move(lease));
-  }
-}
-
-WorkerSlot* WorkerPool::TakeIdle() {
-  for (auto worker = idle_.begin(); worker != idle_.end();) {
-    WorkerSlot* slot = FindSlot(*worker);
-    switch (slot->Look()) {
-      case ProcessCondition::kRuns:
-        idle_.erase(worker);
-        return slot;
-      case ProcessCondition::kStopped:
-        // Its session's first call would wait out its time limit, and the program be blamed. That
-        // is still so for one that is stopped from here on: nothing but the limit can tell.
-        worker = idle_.erase(worker);
-        slot->Retire();
-        break;
-      case ProcessCondition::kEnded:
-        // Workers may have died together: one that is not known to be dead yet would fail its
-        // session. OnDead follows.
-        ++worker;
-        break;
-    }
-  }
-  return nullptr;
-}
-
-void WorkerPool::FailWaiters(const absl::Status& status) {
-  std::deque<Waiter> failed;
-  failed.swap(waiters_);
-  for (Waiter& waiter : failed) {
-    dependencies_.clock->Cancel(waiter.timer);
-    waiter.on_lease(status);
-  }
-}
-
-void WorkerPool::StartWorkers() {
-  const RestartDecision decision = start_failures_.Decide(dependencies_.clock->Now());
-  if (decision.ready != is_ready_) {
-    is_ready_ = decision.ready;
-    observer_.on_readiness(is_ready_, last_start_failure_);
-  }
-  // A worker that starts may still serve those who wait; if there is none, waiting is pointless.
-  if (!is_ready_ && Count(WorkerState::kStarting) == 0 && !waiters_.empty()) {
-    FailWaiters(
-        absl::UnavailableError(absl::StrCat("workers cannot be started: ", last_start_failure_)));
-  }
-  // Even without warm workers one must tell what workers offer, because calls are checked against
-  // that; and while the service is not ready, one must try whether it could be.
-  const int needed = std::max(options_.warm + static_cast<int>(waiters_.size()),
-                              is_described_ && is_ready_ ? 0 : 1);
-  const int wanted = needed - static_cast<int>(idle_.size()) - Count(WorkerState::kStarting);
-  // While starts fail, one probe at a time is enough.
-  const int max_starting = start_failures_.empty() ? options_.max_starting : 1;
-  const int count =
-      std::min({wanted, options_.max - CountAlive(), max_starting - Count(WorkerState::kStarting)});
-  if (count <= 0) return;
-  const absl::Duration wait = decision.spawn_at - dependencies_.clock->Now();
-  dependencies_.clock->Cancel(retry_timer_);
-  if (wait > absl::ZeroDuration()) {
-    retry_timer_ = dependencies_.clock->RunAfter(wait, [this] { Balance(); });
-    return;
-  }
-  for (int i = 0; i < count; ++i) StartOne();
-}
-
-void WorkerPool::RetireSurplus() {
-  // Those who waited for them have given up. One stays, whatever --warm_workers: it costs little.
-  while (static_cast<int>(idle_.size()) > std::max(options_.warm, 1)) {
-    WorkerSlot* slot = FindSlot(idle_.front());
-    idle_.pop_front();
-    slot->Retire();
-  }
-}
-
-void WorkerPool::StartOne() {
-  WorkerSlot::Events events;
-  events.on_ready = [this](WorkerSlot* slot, const DescribeReply& reply) { OnReady(slot, reply); };
-  events.on_dead = [this](WorkerSlot* slot, WorkerState last) { OnDead(slot, last); };
-  events.on_transition = [this](WorkerSlot* slot, WorkerState from, WorkerState to) {
-    OnTransition(slot, from, to);
-  };
-  events.on_output = [this](const WorkerSlot* slot, bool is_stderr, absl::string_view bytes) {
-    observer_.on_output(slot->id(), is_stderr, bytes);
-  };
-  const uint64_t id = ++last_worker_;
-  auto slot = absl::make_unique<WorkerSlot>(id, dependencies_, std::move(events));
-  WorkerSlot* const started = slot.get();
-  slots_.emplace(id, std::move(slot));
-  ++counts_[static_cast<int>(WorkerState::kStarting)];
-  observer_.on_transition(absl::nullopt, WorkerState::kStarting);
-  started->Start(command_, options_.start_timeout);
-}
-
 void WorkerPool::OnTransition(const WorkerSlot* slot, WorkerState from, WorkerState to) {
   if (from == WorkerState::kLeased) watchdog_.Unwatch(slot->id());
   --counts_[static_cast<int>(from)];
@@ -294,9 +203,22 @@ void WorkerPool::OnReady(WorkerSlot* slot, const DescribeReply& description) {
       (*self)->Balance();
     });
   }
-  observer_.on_ready(slot->id(), slot->pid(), description,
-                     dependencies_.clock->Now() - slot->started());
+  const absl::Duration took = dependencies_.clock->Now() - slot->started();
+  start_time_ = start_time_ == absl::ZeroDuration() ? took : start_time_ + (took - start_time_) / 4;
+  idle_bytes_ = slot->first_bytes();
+  observer_.on_ready(slot->id(), slot->pid(), description, took);
   Balance();
+}
+
+void WorkerPool::OnReset(WorkerSlot* slot) {
+  idle_.push_back(slot->id());
+  observer_.on_reused();
+  Balance();
+}
+
+void WorkerPool::OnGrown(uint64_t worker) {
+  const auto loan = loans_.find(worker);
+  if (loan != loans_.end()) AskBack(&loan->second, AskReason::kGrowth);
 }
 
 void WorkerPool::OnDead(WorkerSlot* slot, WorkerState last_state) {

@@ -1,7 +1,9 @@
 // The workers: how many there are, which is idle, who waits for one.
 //
-// Keeps `warm` idle workers ready, and never more than `max` processes. Workers that die are
-// replaced; start-up failures are paced by the restart policy, deaths on loan are not.
+// Keeps idle workers ready, at least `warm`, more if the demand is (warm_target), and never more
+// than `max` processes. Workers that die are replaced; start-up failures are paced by the restart
+// policy, deaths on loan are not. If requests wait and no worker can be started for them, those who
+// have one on loan are asked to give it back.
 #ifndef HOLDFAST_FRONTEND_WORKER_POOL_H_
 #define HOLDFAST_FRONTEND_WORKER_POOL_H_
 
@@ -9,17 +11,24 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "frontend/fair_queue.h"
 #include "frontend/restart_policy.h"
+#include "frontend/warm_target.h"
 #include "frontend/worker_slot.h"
 #include "frontend/worker_source.h"
 #include "frontend/worker_watchdog.h"
 
 namespace holdfast {
+
+// Why a borrower is asked to give back its worker.
+enum class AskReason { kPressure, kGrowth };
+inline constexpr int kAskReasons = 2;
 
 // Confined to the supervision thread, apart from the WorkerSource methods, which post to it.
 class WorkerPool : public WorkerSource {
@@ -29,12 +38,16 @@ class WorkerPool : public WorkerSource {
     int max = 256;
     // Starts under way at once. More only make each other slow.
     int max_starting = 4;
+    // Sessions that one process may serve, one after another. At least 1.
+    int reuse = 1;
     absl::Duration start_timeout = absl::Seconds(20);
     // The longest that Acquire() waits, whatever the caller's own limit.
     absl::Duration wait_timeout = absl::Seconds(60);
     RestartPolicyOptions restart;
     // Nobody but the pool enforces the memory limit of WorkerCommand.
     bool is_memory_watched = true;
+    // What the machine has left. Null: not known, so that memory does not bound the warm workers.
+    std::function<int64_t()> available_memory;
   };
   // Told on the supervision thread. All are optional to fill with something useful, but must be
   // set.
@@ -50,6 +63,11 @@ class WorkerPool : public WorkerSource {
     std::function<void(uint64_t worker, bool is_stderr, absl::string_view bytes)> on_output;
     // The service can, or cannot, start workers. `why` is for people.
     std::function<void(bool ready, const std::string& why)> on_readiness;
+    std::function<void(AskReason)> on_asked_back;
+    // A worker that has served one session is ready for another.
+    std::function<void()> on_reused;
+    // How many requests wait, and how many idle workers are to be kept ready. At each change.
+    std::function<void(int waiting, int warm_target)> on_demand;
   };
 
   WorkerPool(const Options& options, WorkerCommand command,
@@ -73,38 +91,55 @@ class WorkerPool : public WorkerSource {
 
  private:
   struct Waiter {
-    uint64_t ticket;
     OnLease on_lease;
     OnFailure on_exit;
+    std::shared_ptr<Borrower> borrower;
     Clock::TimerId timer;
   };
   // A loan: from Acquire until the lease was given back and the process has ended, or is idle
   // again.
   struct Loan {
+    uint64_t number = 0;                    // Counts up: the age.
+    bool is_asked = false;                  // To give it back.
+    std::shared_ptr<Borrower> borrower;     // Null: never asked, or once the lease was given back.
     OnFailure on_exit;                      // Null once the lease was given back.
     OnFailure on_gone;                      // Set by Discard.
     absl::optional<WorkerFailure> failure;  // Set: the process has ended.
   };
 
-  void AcquireNow(absl::Duration timeout, OnLease on_lease, OnFailure on_exit);
+  void AcquireNow(WorkerRequest request, OnLease on_lease, OnFailure on_exit);
+  void ReleaseNow(uint64_t worker);
   void DiscardNow(uint64_t worker, WorkerFailure::Cause cause, absl::Duration grace,
                   OnFailure on_gone);
-  void WaitTimedOut(uint64_t ticket);
-  // Brings loans, starts and the restart policy up to date: to be called after every event.
+  void WaitTimedOut(uint64_t client, uint64_t ticket);
+
+  // worker_pool_balance.cc. Brings loans, starts and the restart policy up to date: to be called
+  // after every event.
   void Balance();
   void ServeWaiters();
-  // One that can serve, no longer in `idle_`; null if there is none. Retires what is stopped.
-  WorkerSlot* TakeIdle();
   void FailWaiters(const absl::Status& status);
+  // An idle one that still lives, or null.
+  // An idle one that can serve; null if there is none. Retires what is stopped.
+  WorkerSlot* FindUsable();
+  void Lend(WorkerSlot* slot, Waiter borrower);
+  void AskBorrowers();
+  // True: the worker will be given back.
+  bool AskBack(Loan* loan, AskReason reason);
+  int ComputeWarmTarget() const;
   void StartWorkers();
-  void RetireSurplus();
   void StartOne();
+  void WatchSurplus();
+  void RetireSurplus();
+  void TellDemand();
+
   WorkerSlot* FindSlot(uint64_t worker);
   int Count(WorkerState state) const { return counts_[static_cast<int>(state)]; }
   int CountAlive() const { return static_cast<int>(slots_.size()); }
 
   void OnReady(WorkerSlot* slot, const DescribeReply& description);
+  void OnReset(WorkerSlot* slot);
   void OnDead(WorkerSlot* slot, WorkerState last_state);
+  void OnGrown(uint64_t worker);
   void OnTransition(const WorkerSlot* slot, WorkerState from, WorkerState to);
   void EndLoan(uint64_t worker, const WorkerFailure& failure);
   void CheckInvariants() const;
@@ -119,14 +154,24 @@ class WorkerPool : public WorkerSource {
   bool is_described_ = false;  // By the first worker that was ready.
   uint64_t last_worker_ = 0;
   uint64_t last_ticket_ = 0;
+  uint64_t last_loan_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<WorkerSlot>> slots_;  // All but Dead.
   std::deque<uint64_t> idle_;                                         // Oldest first.
   absl::flat_hash_map<uint64_t, Loan> loans_;
-  std::deque<Waiter> waiters_;  // First come, first served.
+  FairQueue<Waiter> waiters_;
   int counts_[kWorkerStates] = {};
   StartFailureLog start_failures_;
   std::string last_start_failure_;
   Clock::TimerId retry_timer_ = 0;
+  Clock::TimerId ask_timer_ = 0;
+  DecayingRate demand_;        // Requests that may wait.
+  absl::Duration start_time_;  // Of a worker, on average of late.
+  int64_t idle_bytes_ = 0;     // The size of the worker that became ready last; 0: not known.
+  int warm_target_ = 0;
+  // So many idle workers were above the target ever since the timer was set.
+  Clock::TimerId surplus_timer_ = 0;
+  int surplus_ = 0;
+  absl::optional<std::pair<int, int>> told_demand_;
   std::shared_ptr<WorkerPool*> self_;  // Null when destroyed: posted work asks.
 };
 

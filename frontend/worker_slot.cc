@@ -15,6 +15,7 @@
 #include "common/roles.h"
 #include "common/worker_progress.h"
 #include "frontend/restart_policy.h"
+#include "frontend/worker_growth.h"
 
 namespace holdfast {
 namespace {
@@ -23,19 +24,31 @@ constexpr absl::Duration kRetirementGrace = absl::Seconds(1);
 
 // legal[from][to]
 constexpr bool kLegal[kWorkerStates][kWorkerStates] = {
-    //             Starting Idle   Leased Retiring Dead
-    /* Starting */ {false, true, false, true, true},
-    /* Idle */ {false, false, true, true, true},
-    /* Leased */ {false, true, false, true, true},
-    /* Retiring */ {false, false, false, false, true},
-    /* Dead */ {false, false, false, false, false},
+    //              Starting Idle   Leased Resetting Retiring Dead
+    /* Starting */ {false, true, false, false, true, true},
+    /* Idle */ {false, false, true, false, true, true},
+    /* Leased */ {false, true, false, true, true, true},
+    /* Resetting */ {false, true, false, false, true, true},
+    /* Retiring */ {false, false, false, false, false, true},
+    /* Dead */ {false, false, false, false, false, false},
 };
+
+// Whether all that was in it is gone.
+bool EmptyDirectory(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::directory_iterator entry(directory, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    std::filesystem::remove_all(entry->path(), error);
+    if (error) return false;
+  }
+  return !error;
+}
 
 }  // namespace
 
 absl::string_view WorkerStateName(WorkerState state) {
-  constexpr absl::string_view kNames[kWorkerStates] = {"starting", "idle", "leased", "retiring",
-                                                       "dead"};
+  constexpr absl::string_view kNames[kWorkerStates] = {"starting",  "idle",     "leased",
+                                                       "resetting", "retiring", "dead"};
   return kNames[static_cast<int>(state)];
 }
 
@@ -72,7 +85,7 @@ void WorkerSlot::Start(const WorkerCommand& command, absl::Duration timeout) {
     });
   };
   directory_ = absl::StrCat(command.scratch_root, "/worker-", id_);
-  const std::string scratch = directory_ + "/scratch";
+  const std::string scratch = ScratchDirectory();
   if (mkdir(directory_.c_str(), 0700) != 0 || mkdir(scratch.c_str(), 0700) != 0) {
     fail_later(absl::StrCat("cannot make ", scratch, ": ", std::strerror(errno)));
     return;
@@ -126,6 +139,8 @@ void WorkerSlot::Described(const WorkerReply& reply) {
     return;
   }
   dependencies_.clock->Cancel(timer_);
+  const auto usage = dependencies_.spawner->Measure({process_}, /*whole_groups=*/false).front();
+  if (usage.has_value()) first_bytes_ = usage->memory_bytes;
   Transition(WorkerState::kIdle);
   events_.on_ready(this, description);
 }
@@ -133,6 +148,44 @@ void WorkerSlot::Described(const WorkerReply& reply) {
 void WorkerSlot::Lease() { Transition(WorkerState::kLeased); }
 
 void WorkerSlot::Return() { Transition(WorkerState::kIdle); }
+
+void WorkerSlot::Reset() {
+  Transition(WorkerState::kResetting);
+  ++resets_;
+  timer_ = dependencies_.clock->RunAfter(kRetirementGrace, [this] { Retire(); });
+  EndSession([this](bool ended) { SessionEnded(ended); });
+}
+
+void WorkerSlot::SessionEnded(bool ended) {
+  if (state_ != WorkerState::kResetting) return;
+  if (!ended) {
+    Retire();
+    return;
+  }
+  dependencies_.run_blocking(
+      [self = self_, post = dependencies_.post, scratch = ScratchDirectory()] {
+        post([self, emptied = EmptyDirectory(scratch)] {
+          if (*self != nullptr) (*self)->Emptied(emptied);
+        });
+      });
+}
+
+void WorkerSlot::Emptied(bool emptied) {
+  if (state_ != WorkerState::kResetting) return;
+  const auto usage = dependencies_.spawner->Measure({process_}, /*whole_groups=*/true).front();
+  // The next session must not pay for what the last one did.
+  const bool is_fit = emptied && kill_reason_.cause() == WorkerFailure::UNKNOWN &&
+                      usage.has_value() && !usage->memory_limit_hit && !usage->process_limit_hit &&
+                      !HasGrown(first_bytes_, usage->memory_bytes);
+  if (!is_fit) {
+    Retire();
+    return;
+  }
+  dependencies_.clock->Cancel(timer_);
+  stderr_tail_.Clear();
+  Transition(WorkerState::kIdle);
+  events_.on_reset(this);
+}
 
 void WorkerSlot::Retire() {
   const bool holds_session = state_ == WorkerState::kLeased;
@@ -145,14 +198,19 @@ void WorkerSlot::Retire() {
   }
   timer_ =
       dependencies_.clock->RunAfter(kRetirementGrace, [this] { Kill(WorkerFailure::UNKNOWN); });
+  EndSession([this](bool) { Kill(WorkerFailure::UNKNOWN); });
+}
+
+void WorkerSlot::EndSession(std::function<void(bool ended)> then) {
   compiler_gym::EndSessionRequest request;
   request.set_session_id(1);
-  client_->Call(WorkerMethod::kEndSession, Serialize(request), absl::Now() + kRetirementGrace,
-                [self = self_, post = dependencies_.post](const WorkerReply&) {
-                  post([self] {
-                    if (*self != nullptr) (*self)->Kill(WorkerFailure::UNKNOWN);
-                  });
-                });
+  client_->Call(
+      WorkerMethod::kEndSession, Serialize(request), absl::Now() + kRetirementGrace,
+      [self = self_, post = dependencies_.post, then = std::move(then)](const WorkerReply& reply) {
+        post([self, then, ended = reply.status.ok()] {
+          if (*self != nullptr) then(ended);
+        });
+      });
 }
 
 void WorkerSlot::Kill(const WorkerFailure& reason) {

@@ -1,9 +1,12 @@
 // One worker process, from its start to its end.
 //
-//   Starting --> Idle --> Leased --> Retiring --> Dead
-//       |  \______|_________|___________^  ^       ^
-//       |         |  <------+ (returned)   |       |
-//       +---------+---------+--------------+-------+  (any exit)
+//                  +---------------------+ (reset, for another session)
+//                  v                     |
+//   Starting --> Idle --> Leased --> Resetting
+//       |         | ^       | |          |
+//       |         | +-------+ | (returned)
+//       +---------+-----------+----------+--> Retiring --> Dead
+//       +---------+-----------+----------+-----------------^  (any exit)
 #ifndef HOLDFAST_FRONTEND_WORKER_SLOT_H_
 #define HOLDFAST_FRONTEND_WORKER_SLOT_H_
 
@@ -27,8 +30,8 @@
 
 namespace holdfast {
 
-enum class WorkerState { kStarting, kIdle, kLeased, kRetiring, kDead };
-inline constexpr int kWorkerStates = 5;
+enum class WorkerState { kStarting, kIdle, kLeased, kResetting, kRetiring, kDead };
+inline constexpr int kWorkerStates = 6;
 // "starting", "idle", …
 absl::string_view WorkerStateName(WorkerState state);
 bool IsLegalTransition(WorkerState from, WorkerState to);
@@ -58,6 +61,8 @@ class WorkerSlot {
   struct Events {
     // The worker has described itself and is Idle.
     std::function<void(WorkerSlot*, const DescribeReply&)> on_ready;
+    // Its session has ended, without a trace as far as can be told, and it is Idle again.
+    std::function<void(WorkerSlot*)> on_reset;
     // The process is gone and the slot is Dead. The last event.
     std::function<void(WorkerSlot*, WorkerState last_state)> on_dead;
     std::function<void(WorkerSlot*, WorkerState from, WorkerState to)> on_transition;
@@ -75,8 +80,12 @@ class WorkerSlot {
 
   void Lease();   // Idle -> Leased.
   void Return();  // Leased -> Idle.
+  // Ends the session, empties its scratch directory and makes the worker fit for another: Leased ->
+  // Resetting -> Idle. One that fails in this, takes more than a second, has met a limit or has
+  // grown since its start is retired.
+  void Reset();
   // Ends the worker in good order: its session is told, then the process is killed, at the latest
-  // after a second. From Starting, Idle or Leased.
+  // after a second. From Starting, Idle, Leased or Resetting.
   void Retire();
   // Kills the process now. The first reason counts: a cause and, if it exceeded a limit, which.
   // From any state but Dead, where it does nothing.
@@ -91,6 +100,10 @@ class WorkerSlot {
   WorkerState state() const { return state_; }
   absl::Time started() const { return started_; }
   const std::shared_ptr<WorkerClient>& client() const { return client_; }
+  // How often it was reset.
+  int resets() const { return resets_; }
+  // What it used when it became ready, by itself. 0: not known.
+  int64_t first_bytes() const { return first_bytes_; }
   // How it ended. Dead only. UNKNOWN cause: it was retired, which is no failure.
   const WorkerFailure& failure() const { return failure_; }
   // It could not even be executed, or said so: trying again is pointless.
@@ -99,11 +112,16 @@ class WorkerSlot {
  private:
   void Transition(WorkerState to);
   void Described(const WorkerReply& reply);
+  // Ends the session; `then` runs with whether the worker has done so within the time.
+  void EndSession(std::function<void(bool ended)> then);
+  void SessionEnded(bool ended);
+  void Emptied(bool emptied);
   void Exited(const ProcessExit& exit);
   void FillFailure(const ProcessExit& exit);
   // Why it ended; the strongest of what is known.
   WorkerFailure Judge(const ProcessExit& exit) const;
   void RemoveDirectory();
+  std::string ScratchDirectory() const { return directory_ + "/scratch"; }
   // See common/worker_progress.h.
   std::string ProgressFile() const { return directory_ + "/progress"; }
 
@@ -114,6 +132,8 @@ class WorkerSlot {
   WorkerState state_ = WorkerState::kStarting;
   bool is_retired_ = false;
   bool is_permanent_failure_ = false;
+  int resets_ = 0;
+  int64_t first_bytes_ = 0;
   WorkerFailure kill_reason_;  // UNKNOWN: none of ours.
   WorkerLimits limits_;
   WorkerFailure failure_;
@@ -122,7 +142,7 @@ class WorkerSlot {
   std::string directory_;  // Of this worker: its session's scratch directory, and its progress.
   std::shared_ptr<WorkerClient> client_;
   OutputTail stderr_tail_;
-  Clock::TimerId timer_ = 0;  // Start-up or retirement.
+  Clock::TimerId timer_ = 0;  // Start-up, reset or retirement.
   // Work that comes back later asks here whether the slot still exists.
   std::shared_ptr<WorkerSlot*> self_;
 };

@@ -13,9 +13,9 @@
 
 namespace holdfast {
 
-// A worker on loan: fresh, and for one session only.
+// A worker on loan, which holds no session: fresh, or cleaned after another.
 struct Lease {
-  uint64_t worker_id = 0;  // The incarnation. Never reused; 0: no lease.
+  uint64_t worker_id = 0;  // The process, of which there is one lease at a time. 0: no lease.
   std::shared_ptr<WorkerClient> client;
 
   explicit operator bool() const { return worker_id != 0; }
@@ -63,7 +63,8 @@ class WorkerSource {
 
   // It was not used: the next session may have it.
   virtual void Return(Lease lease) = 0;
-  // Its session is over. The worker is told, and its process ends.
+  // Its session is over, in good order. The worker is told; its process ends, or serves another
+  // session.
   virtual void Release(Lease lease) = 0;
   // It failed, or must go now: kills the worker unless it ends by itself within `grace`. `cause` is
   // the reason if it has to be killed. `on_gone` runs exactly once, when the process has ended, or

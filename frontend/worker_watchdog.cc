@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "frontend/worker_growth.h"
+
 namespace holdfast {
 
 WorkerWatchdog::WorkerWatchdog(const WorkerLimits& limits, bool is_memory_watched, Clock* clock,
@@ -10,18 +12,13 @@ WorkerWatchdog::WorkerWatchdog(const WorkerLimits& limits, bool is_memory_watche
 
 WorkerWatchdog::~WorkerWatchdog() { clock_->Cancel(timer_); }
 
-bool WorkerWatchdog::HasLimits() const {
-  return limits_.process.memory_bytes > 0 || limits_.process.processes > 0 ||
-         limits_.call_cpu > absl::ZeroDuration();
-}
-
 void WorkerWatchdog::Watch(uint64_t worker, ProcessId process,
-                           std::shared_ptr<const WorkerClient> client, Kill kill) {
-  if (!HasLimits()) return;
+                           std::shared_ptr<const WorkerClient> client, Events events) {
   Watched& watched = watched_[worker];
   watched.process = process;
+  watched.first_call = client->call_counter().Get();
   watched.client = std::move(client);
-  watched.kill = std::move(kill);
+  watched.events = std::move(events);
   if (timer_ == 0) timer_ = clock_->RunAfter(kPeriod, [this] { Tick(); });
 }
 
@@ -60,11 +57,20 @@ void WorkerWatchdog::Look(const std::vector<uint64_t>& workers, bool whole_group
     if (counts_cpu && watched.cpu_before < 0) watched.cpu_before = usages[i]->cpu_seconds;
     const double cpu_before = counts_cpu ? watched.cpu_before : usages[i]->cpu_seconds;
     const absl::optional<WorkerFailure> excess = FindExcess(limits_, *usages[i], cpu_before);
-    if (!excess.has_value()) continue;
-    Kill kill = std::move(watched.kill);
-    watched_.erase(found);
-    kill(*excess);
+    if (excess.has_value()) {
+      auto on_excess = std::move(watched.events.on_excess);
+      watched_.erase(found);
+      on_excess(*excess);
+    } else if (whole_groups && HasGrownNow(*usages[i], &watched) && watched.events.on_grown) {
+      std::exchange(watched.events.on_grown, nullptr)();
+    }
   }
+}
+
+bool WorkerWatchdog::HasGrownNow(const ProcessUsage& usage, Watched* watched) {
+  if (CallCounter::IsUnderWay(watched->call) || watched->call == watched->first_call) return false;
+  if (watched->first_bytes == 0) watched->first_bytes = usage.memory_bytes;
+  return HasGrown(watched->first_bytes, usage.memory_bytes);
 }
 
 }  // namespace holdfast

@@ -1,4 +1,5 @@
-// Looks at workers on loan from time to time, and ends those that use more than they may.
+// Looks at workers on loan from time to time: ends those that use more than they may, and tells of
+// those that have grown.
 #ifndef HOLDFAST_FRONTEND_WORKER_WATCHDOG_H_
 #define HOLDFAST_FRONTEND_WORKER_WATCHDOG_H_
 
@@ -24,27 +25,32 @@ namespace holdfast {
 //   --------------------------|-----------------------------------|-----------------------------
 //   kPeriod                   | workers in a call, by themselves  | memory, if no cgroup holds it
 //   kGroupTicks periods       | the same, with what they started  | memory, CPU, processes
-//   kIdleTicks periods        | all workers, likewise             | what short calls add up to
+//   kIdleTicks periods        | all workers, likewise             | the sum of short calls, growth
 //
 // "In a call" is one that was under way already at the tick before: short calls are never looked
-// at, and cost nothing.
+// at, and cost nothing. Growth is judged between two calls, because what a call needs is no growth,
+// and from the first such look after a call on, when the worker holds its session.
 class WorkerWatchdog {
  public:
   static constexpr absl::Duration kPeriod = absl::Milliseconds(50);
   static constexpr int kGroupTicks = 5;
   static constexpr int kIdleTicks = 20;
 
-  using Kill = absl::AnyInvocable<void(const WorkerFailure& excess)>;
+  struct Events {
+    // At most once: a limit is exceeded. The worker is not watched any more.
+    absl::AnyInvocable<void(const WorkerFailure& excess)> on_excess;
+    // At most once: it has grown, see HasGrown().
+    absl::AnyInvocable<void()> on_grown;
+  };
 
   // The others outlive it. `is_memory_watched`: nobody else enforces the memory limit.
   WorkerWatchdog(const WorkerLimits& limits, bool is_memory_watched, Clock* clock,
                  ProcessSpawner* spawner);
   ~WorkerWatchdog();
 
-  // From now on, until Unwatch(). `kill` is called at most once, when a limit is exceeded, and may
-  // call Unwatch().
+  // From now on, until Unwatch(). Both events may call Watch() and Unwatch().
   void Watch(uint64_t worker, ProcessId process, std::shared_ptr<const WorkerClient> client,
-             Kill kill);
+             Events events);
   // Ignored if it is not watched.
   void Unwatch(uint64_t worker);
 
@@ -52,16 +58,18 @@ class WorkerWatchdog {
   struct Watched {
     ProcessId process;
     std::shared_ptr<const WorkerClient> client;
-    Kill kill;
-    uint64_t call = 0;        // Of the call counter, at the last tick.
+    Events events;
+    uint64_t first_call = 0;  // Of the call counter, when it began to be watched.
+    uint64_t call = 0;        // Likewise, at the last tick.
     bool is_in_call = false;  // The same call as then.
     // CPU time when the call was first looked at, or -1.
     double cpu_before = -1;
+    int64_t first_bytes = 0;  // With its session; 0: not seen yet.
   };
 
-  bool HasLimits() const;
   void Tick();
   void Look(const std::vector<uint64_t>& workers, bool whole_groups);
+  static bool HasGrownNow(const ProcessUsage& usage, Watched* watched);
 
   const WorkerLimits limits_;
   const bool is_memory_watched_;

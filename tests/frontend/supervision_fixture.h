@@ -49,7 +49,7 @@ class SupervisionFixture : public testing::Test {
     WorkerCommand command;
     command.arguments = {"worker"};
     command.scratch_root = scratch_;
-    command.limits.process.memory_bytes = 1000;
+    command.limits.process.memory_bytes = memory_limit_;
     WorkerPool::Observer observer;
     observer.on_transition = [](auto, auto) {};
     observer.on_ready = [](uint64_t, pid_t, const DescribeReply&, absl::Duration) {};
@@ -59,6 +59,12 @@ class SupervisionFixture : public testing::Test {
     observer.on_output = [](uint64_t, bool, absl::string_view) {};
     observer.on_readiness = [this](bool ready, const std::string& why) {
       readiness_.emplace_back(ready, why);
+    };
+    observer.on_asked_back = [this](AskReason reason) { asked_back_.push_back(reason); };
+    observer.on_reused = [this] { ++reused_; };
+    observer.on_demand = [this](int waiting, int warm_target) {
+      waiting_ = waiting;
+      warm_target_ = warm_target;
     };
     pool_ = std::make_unique<WorkerPool>(options, command, dependencies, std::move(observer));
     pool_->Start();
@@ -98,6 +104,11 @@ class SupervisionFixture : public testing::Test {
     bool is_waiting() const { return lease.status().code() == absl::StatusCode::kUnknown; }
   };
   std::shared_ptr<Outcome> Acquire(absl::Duration timeout = absl::Hours(1)) {
+    WorkerRequest request;
+    request.timeout = timeout;
+    return Acquire(std::move(request));
+  }
+  std::shared_ptr<Outcome> Acquire(WorkerRequest request) {
     auto outcome = std::make_shared<Outcome>();
     WorkerRequest request;
     request.timeout = timeout;
@@ -115,6 +126,11 @@ class SupervisionFixture : public testing::Test {
   std::vector<std::shared_ptr<FakeWorkerClient>> clients_;
   std::vector<std::pair<WorkerState, WorkerFailure::Cause>> deaths_;
   std::vector<std::pair<bool, std::string>> readiness_;
+  std::vector<AskReason> asked_back_;
+  int reused_ = 0;
+  int waiting_ = 0;
+  int warm_target_ = 0;
+  int64_t memory_limit_ = 1000;  // Of a worker; before MakePool().
   std::string scratch_;
   std::unique_ptr<WorkerPool> pool_;
 };

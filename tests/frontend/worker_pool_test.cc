@@ -21,10 +21,11 @@ WorkerPool::Options WithWarm(int warm, int max) {
 TEST(WorkerStateTest, OnlyTheTableIsLegal) {
   using S = WorkerState;
   const std::vector<std::pair<S, S>> legal = {
-      {S::kStarting, S::kIdle}, {S::kStarting, S::kRetiring}, {S::kStarting, S::kDead},
-      {S::kIdle, S::kLeased},   {S::kIdle, S::kRetiring},     {S::kIdle, S::kDead},
-      {S::kLeased, S::kIdle},   {S::kLeased, S::kRetiring},   {S::kLeased, S::kDead},
-      {S::kRetiring, S::kDead},
+      {S::kStarting, S::kIdle},    {S::kStarting, S::kRetiring}, {S::kStarting, S::kDead},
+      {S::kIdle, S::kLeased},      {S::kIdle, S::kRetiring},     {S::kIdle, S::kDead},
+      {S::kLeased, S::kIdle},      {S::kLeased, S::kRetiring},   {S::kLeased, S::kDead},
+      {S::kLeased, S::kResetting}, {S::kResetting, S::kIdle},    {S::kResetting, S::kRetiring},
+      {S::kResetting, S::kDead},   {S::kRetiring, S::kDead},
   };
   for (int from = 0; from < kWorkerStates; ++from) {
     for (int to = 0; to < kWorkerStates; ++to) {
@@ -287,6 +288,7 @@ TEST_F(WorkerPoolTest, WorkersThatNobodyNeedsAreRetired) {
   for (const auto& loan : loans) pool_->Return(*loan->lease);
   Settle();
   EXPECT_EQ(spawner_.alive().size(), 5u);
+  Advance(absl::Minutes(2));
   for (const ProcessId process : spawner_.alive()) {
     if (spawner_.process(process).kills > 0) Exit(process, SIGKILL);
   }

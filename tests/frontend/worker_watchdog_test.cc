@@ -8,6 +8,7 @@
 #include "frontend/fake_clock.h"
 #include "frontend/fake_process_spawner.h"
 #include "frontend/fake_worker_client.h"
+#include "frontend/worker_growth.h"
 
 namespace holdfast {
 namespace {
@@ -18,14 +19,16 @@ class WorkerWatchdogTest : public testing::Test {
   const absl::Duration kIdleLook = WorkerWatchdog::kIdleTicks * WorkerWatchdog::kPeriod;
 
   void Watch(bool is_memory_watched = true) {
-    limits_.process.memory_bytes = 1000;
+    limits_.process.memory_bytes = memory_limit_;
     limits_.process.processes = 10;
     limits_.call_cpu = absl::Seconds(2);
     watchdog_ = std::make_unique<WorkerWatchdog>(limits_, is_memory_watched, &clock_, &spawner_);
     process_ = spawner_.Spawn({}, {});
     spawner_.Started(process_);
-    watchdog_->Watch(1, process_, client_,
-                     [this](const WorkerFailure& excess) { kills_.push_back(excess.cause()); });
+    WorkerWatchdog::Events events;
+    events.on_excess = [this](const WorkerFailure& excess) { kills_.push_back(excess.cause()); };
+    events.on_grown = [this] { ++grown_; };
+    watchdog_->Watch(1, process_, client_, std::move(events));
   }
   void BeginCall() {
     client_->Call(WorkerMethod::kStep, {}, absl::InfiniteFuture(), [](const WorkerReply&) {});
@@ -39,6 +42,8 @@ class WorkerWatchdogTest : public testing::Test {
   std::unique_ptr<WorkerWatchdog> watchdog_;
   ProcessId process_ = 0;
   std::vector<WorkerFailure::Cause> kills_;
+  int grown_ = 0;
+  int64_t memory_limit_ = 1000;
 };
 
 TEST_F(WorkerWatchdogTest, EndsACallThatUsesTooMuchMemoryWithinTwoPeriods) {
@@ -96,6 +101,49 @@ TEST_F(WorkerWatchdogTest, TooManyProcesses) {
   usage().processes = 11;
   clock_.Advance(kGroupLook);
   EXPECT_EQ(kills_, std::vector{WorkerFailure::PROCESS_LIMIT});
+}
+
+TEST_F(WorkerWatchdogTest, GrowthIsToldOnceAndCountsFromTheFirstLookBetweenTwoCalls) {
+  constexpr int64_t kFirst = 200 << 20;
+  memory_limit_ = int64_t{4} << 30;
+  Watch();
+  usage().memory_bytes = 1 << 20;  // It holds no session yet.
+  clock_.Advance(kIdleLook);
+  BeginCall();
+  usage().memory_bytes = 3 * kFirst;  // What Init needs is not what it leaves.
+  clock_.Advance(kIdleLook);
+  client_->Answer({});
+  usage().memory_bytes = kFirst;
+  clock_.Advance(kIdleLook);
+  BeginCall();
+  usage().memory_bytes = 10 * kFirst;
+  clock_.Advance(kIdleLook);
+  EXPECT_EQ(grown_, 0) << "a call may need much";
+  client_->Answer({});
+  usage().memory_bytes = kGrowthFactor * kFirst;
+  clock_.Advance(kIdleLook);
+  EXPECT_EQ(grown_, 0);
+  usage().memory_bytes += 1;
+  clock_.Advance(kIdleLook);
+  EXPECT_EQ(grown_, 1);
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_EQ(grown_, 1);
+  EXPECT_TRUE(kills_.empty());
+}
+
+TEST_F(WorkerWatchdogTest, SmallWorkersMayGrowManyTimesOver) {
+  memory_limit_ = int64_t{4} << 30;
+  Watch();
+  BeginCall();
+  client_->Answer({});
+  usage().memory_bytes = 1000;
+  clock_.Advance(kIdleLook);
+  usage().memory_bytes = 1000 + kGrowthBytes;
+  clock_.Advance(kIdleLook);
+  EXPECT_EQ(grown_, 0);
+  usage().memory_bytes += 1;
+  clock_.Advance(kIdleLook);
+  EXPECT_EQ(grown_, 1);
 }
 
 TEST_F(WorkerWatchdogTest, WhoIsNotWatchedAnyMoreIsLeftAlone) {
