@@ -36,6 +36,7 @@
 #include "frontend/rpc_server.h"
 #include "frontend/session_table.h"
 #include "frontend/spawner/spawner_client.h"
+#include "frontend/warm_target.h"
 #include "frontend/worker_command.h"
 #include "frontend/worker_description.h"
 #include "frontend/worker_pool.h"
@@ -164,6 +165,8 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
   WorkerPool::Options pool_options;
   pool_options.warm = options_.warm_workers;
   pool_options.max = options_.max_workers;
+  pool_options.reuse = options_.worker_reuse;
+  pool_options.available_memory = AvailableMemory;
   pool_options.start_timeout = options_.worker_start_timeout;
   pool_options.wait_timeout = options_.worker_wait_timeout;
   pool_options.is_memory_watched = spawner_->mechanisms().memory == kWatchdog;
@@ -388,6 +391,11 @@ WorkerPool::Observer Frontend::MakePoolObserver() {
     }
     LogError("workers cannot be started, trying on: ", why);
     description_.SetUnavailable(why);
+  };
+  observer.on_asked_back = [this](AskReason reason) { metrics_.WorkerAskedBack(reason); };
+  observer.on_reused = [this] { metrics_.WorkerReused(); };
+  observer.on_demand = [this](int waiting, int warm_target) {
+    metrics_.SetWorkerDemand(waiting, warm_target);
   };
   return observer;
 }

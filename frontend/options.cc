@@ -24,8 +24,14 @@ ABSL_FLAG(std::string, worker, "",
           "The worker binary. Default: this binary, if it was made with the worker SDK.");
 ABSL_FLAG(std::vector<std::string>, worker_flags, {},
           "Further flags for the worker binary, separated by commas.");
-ABSL_FLAG(int, warm_workers, 2, "Idle workers to keep ready. 0 to --max_workers.");
+ABSL_FLAG(int, warm_workers, 2,
+          "Idle workers to keep ready; while the demand asks for more, there are more. 0 to "
+          "--max_workers.");
 ABSL_FLAG(int, max_workers, 256, "Worker processes at most, at least 1.");
+ABSL_FLAG(
+    int, worker_reuse, 1,
+    "Sessions that one worker process may serve, one after another. More than 1 saves starts, but "
+    "what a session leaves in the process meets the next. 1 to 1000000.");
 ABSL_FLAG(absl::Duration, worker_start_timeout, absl::Seconds(20),
           "A worker that has not answered by then is killed. More than 0.");
 ABSL_FLAG(absl::Duration, worker_wait_timeout, absl::Seconds(60),
@@ -138,6 +144,7 @@ absl::Status Check(const Options& options) {
                 "metrics_listen", options.metrics_listen, "HOST:PORT or empty");
   check.InRange("max_workers", options.max_workers, 1, 100000);
   check.InRange("warm_workers", options.warm_workers, 0, options.max_workers);
+  check.InRange("worker_reuse", options.worker_reuse, 1, 1'000'000);
   check.Positive("worker_start_timeout", options.worker_start_timeout);
   check.Positive("worker_wait_timeout", options.worker_wait_timeout);
   check.Positive("step_timeout", options.step_timeout);
@@ -187,6 +194,7 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, const std::string& u
   options.worker_flags = absl::GetFlag(FLAGS_worker_flags);
   options.warm_workers = absl::GetFlag(FLAGS_warm_workers);
   options.max_workers = absl::GetFlag(FLAGS_max_workers);
+  options.worker_reuse = absl::GetFlag(FLAGS_worker_reuse);
   options.worker_start_timeout = absl::GetFlag(FLAGS_worker_start_timeout);
   options.worker_wait_timeout = absl::GetFlag(FLAGS_worker_wait_timeout);
   options.step_timeout = absl::GetFlag(FLAGS_step_timeout);

@@ -21,6 +21,7 @@ struct Options {
   std::vector<std::string> worker_flags;
   int warm_workers = 0;
   int max_workers = 0;
+  int worker_reuse = 1;
   absl::Duration worker_start_timeout;
   absl::Duration worker_wait_timeout;
   absl::Duration step_timeout;

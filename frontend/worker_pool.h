@@ -118,7 +118,6 @@ class WorkerPool : public WorkerSource {
   void Balance();
   void ServeWaiters();
   void FailWaiters(const absl::Status& status);
-  // An idle one that still lives, or null.
   // An idle one that can serve; null if there is none. Retires what is stopped.
   WorkerSlot* FindUsable();
   void Lend(WorkerSlot* slot, Waiter borrower);

@@ -1,5 +1,7 @@
 #include "worker/host_methods.h"
 
+#include <sys/wait.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +28,15 @@ HostMethod Typed(absl::string_view name,
             if (status.ok()) *reply = Serialize(typed_reply);
             return status;
           }};
+}
+
+// Whether processes that the session has started still run. Reaps those that do not.
+bool HasChildren() {
+  pid_t child = 0;
+  do {
+    child = waitpid(-1, nullptr, WNOHANG);
+  } while (child > 0);
+  return child == 0;
 }
 
 absl::Status GetVersion(SessionHost* host, const GetVersionRequest&, GetVersionReply* reply,
@@ -58,7 +69,9 @@ absl::Status EndSession(SessionHost* host, const EndSessionRequest& request, End
                         WorkerAnswer*) {
   host->EndSession(request.session_id());
   reply->set_remaining_sessions(host->session_count());
-  return absl::OkStatus();
+  // The front gives the process to another session only if this one is all gone.
+  return HasChildren() ? absl::FailedPreconditionError("the session has left processes behind")
+                       : absl::OkStatus();
 }
 
 absl::Status Step(SessionHost* host, const StepRequest& request, StepReply* reply,

@@ -49,6 +49,11 @@ std::string OutcomeLabel(int outcome) {
   return kNames[outcome];
 }
 
+std::string AskLabel(int reason) {
+  constexpr const char* kNames[kAskReasons] = {"pressure", "growth"};
+  return kNames[reason];
+}
+
 std::string SnapshotLabel(int outcome) {
   constexpr const char* kNames[kSnapshotOutcomes] = {"taken", "failed", "restored", "refused"};
   return kNames[outcome];
@@ -165,6 +170,10 @@ Families Metrics::CollectSupervision() const {
       MakeFamily(Metric::kSessionsExpired, sessions_expired_),
       MakeFamily(Metric::kRefusedSteps, refused_steps_),
       CountsFamily(Metric::kWorkers, "state", WorkerLabel, workers_),
+      MakeFamily(Metric::kWarmTarget, static_cast<double>(warm_target_)),
+      MakeFamily(Metric::kWaitingRequests, static_cast<double>(waiting_requests_)),
+      CountsFamily(Metric::kAskedBack, "reason", AskLabel, asked_back_),
+      MakeFamily(Metric::kWorkersReused, static_cast<double>(workers_reused_)),
       MakeFamily(Metric::kWorkerStarts, worker_starts_),
       HistogramFamily(Metric::kWorkerStartDuration, worker_start_duration_),
       std::move(exits),

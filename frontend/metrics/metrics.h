@@ -28,6 +28,7 @@
 #include "frontend/metrics/rpc_metrics.h"
 #include "frontend/session.h"
 #include "frontend/session_state.h"
+#include "frontend/worker_pool.h"
 #include "frontend/worker_slot.h"
 #include "proto/worker_failure.pb.h"
 
@@ -50,6 +51,12 @@ class Metrics : public prometheus::Collectable {
   void WorkerTransition(absl::optional<WorkerState> from, absl::optional<WorkerState> to);
   // `took`: from its start to its first answer.
   void WorkerReady(absl::Duration took) { worker_start_duration_.Observe(took); }
+  void WorkerAskedBack(AskReason reason) { ++asked_back_[static_cast<int>(reason)]; }
+  void WorkerReused() { ++workers_reused_; }
+  void SetWorkerDemand(int waiting, int warm_target) {
+    waiting_requests_ = waiting;
+    warm_target_ = warm_target;
+  }
   // `last_state`: what it was doing. UNKNOWN is an orderly end.
   void WorkerEnded(WorkerState last_state, WorkerFailure::Cause cause);
   // A worker failed in the service of a session.
@@ -103,6 +110,10 @@ class Metrics : public prometheus::Collectable {
 
   Counts<kSessionStates> sessions_{};
   Counts<kWorkerStates> workers_{};
+  std::atomic<int64_t> warm_target_{0};
+  std::atomic<int64_t> waiting_requests_{0};
+  Counts<kAskReasons> asked_back_{};
+  std::atomic<int64_t> workers_reused_{0};
   std::atomic<int64_t> worker_starts_{0};
   LatencyHistogram worker_start_duration_;
   std::array<Counts<kCauses>, kWorkerStates> worker_exits_{};  // By last state.

@@ -110,8 +110,6 @@ class SupervisionFixture : public testing::Test {
   }
   std::shared_ptr<Outcome> Acquire(WorkerRequest request) {
     auto outcome = std::make_shared<Outcome>();
-    WorkerRequest request;
-    request.timeout = timeout;
     pool_->Acquire(
         std::move(request),
         [outcome](absl::StatusOr<Lease> lease) { outcome->lease = std::move(lease); },

@@ -135,6 +135,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadFlag{"worker", "/no/such/worker", "cannot open"},
         BadFlag{"warm_workers", "-1", "in [0, 256]"}, BadFlag{"warm_workers", "257", "in [0, 256]"},
         BadFlag{"max_workers", "0", "in [1, 100000]"}, BadFlag{"max_workers", "many", ""},
+        BadFlag{"worker_reuse", "0", "in [1, 1000000]"},
         BadFlag{"worker_start_timeout", "0", "more than 0"},
         BadFlag{"worker_wait_timeout", "-1s", "more than 0"},
         BadFlag{"step_timeout", "0", "more than 0"}, BadFlag{"step_timeout", "5", ""},  // No unit.

@@ -264,6 +264,23 @@ TEST(MetricsTest, WorkersFromStartToEnd) {
   EXPECT_EQ(series[R"(holdfast_worker_failures_total{cause="time_limit"})"], 1);
 }
 
+TEST(MetricsTest, DemandForWorkers) {
+  Metrics metrics(Methods());
+  metrics.SetWorkerDemand(/*waiting=*/7, /*warm_target=*/5);
+  metrics.WorkerAskedBack(AskReason::kPressure);
+  metrics.WorkerAskedBack(AskReason::kPressure);
+  metrics.WorkerAskedBack(AskReason::kGrowth);
+  metrics.WorkerReused();
+  metrics.WorkerTransition(absl::nullopt, WorkerState::kResetting);
+  auto series = Parse(metrics.Text());
+  EXPECT_EQ(series["holdfast_worker_requests_waiting"], 7);
+  EXPECT_EQ(series["holdfast_warm_worker_target"], 5);
+  EXPECT_EQ(series[R"(holdfast_workers_asked_back_total{reason="pressure"})"], 2);
+  EXPECT_EQ(series[R"(holdfast_workers_asked_back_total{reason="growth"})"], 1);
+  EXPECT_EQ(series["holdfast_workers_reused_total"], 1);
+  EXPECT_EQ(series[R"(holdfast_workers{state="resetting"})"], 1);
+}
+
 TEST(MetricsTest, Recoveries) {
   Metrics metrics(Methods());
   metrics.Recovered(RecoveryOutcome::kRestored, absl::Milliseconds(5));
