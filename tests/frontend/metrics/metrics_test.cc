@@ -80,6 +80,11 @@ void UseAll(Metrics* metrics) {
     metrics->Snapshot(static_cast<SnapshotOutcome>(outcome));
   }
   metrics->SetCheckpoints([] { return CheckpointStore::Stats{1, 2, 3}; });
+  for (int reason = 0; reason < kAskReasons; ++reason) {
+    metrics->WorkerAskedBack(static_cast<AskReason>(reason));
+  }
+  metrics->WorkerReused();
+  metrics->SetWorkerDemand(/*waiting=*/1, /*warm_target=*/2);
   metrics->WorkerReady(absl::Milliseconds(3));
   metrics->SetReady(true);
   *metrics->history_bytes() += 1;
