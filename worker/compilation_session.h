@@ -2,6 +2,8 @@
 //
 // The runtime makes one object per session, in a process of its own, and calls it from one thread
 // only, one call at a time. A session may crash, hang or eat memory: that costs nobody but itself.
+// With --worker_reuse several objects follow one another in a process: each is destroyed before the
+// next is made, with an emptied scratch directory, but global state is theirs to share.
 //
 // After a crash the runtime makes a new object, in a new process, and brings it to the same state:
 // Init() with the same benchmark, then every action that had been applied, in order. So a session

@@ -261,6 +261,25 @@ TEST_F(SessionHostTest, OtherSessionsAreNotFound) {
   EXPECT_FALSE(Step({}).ok());
 }
 
+TEST_F(SessionHostTest, SessionsThatFollowOneAnotherShareNothing) {
+  ASSERT_TRUE(Start().ok());
+  script_.apply = [](int64_t) {
+    ActionResult result;
+    result.new_action_space.emplace();
+    result.new_action_space->mutable_space()->mutable_discrete()->set_n(2);
+    return result;
+  };
+  script_.fingerprint = "f";
+  ASSERT_TRUE(Step({1}).ok());
+  EXPECT_FALSE(Step({9}).ok());
+  host_.EndSession(1);
+  EXPECT_EQ(host_.session_count(), 0);
+  EXPECT_EQ(TextOfProgress(), "NONE 0");
+  ASSERT_TRUE(Start().ok());
+  EXPECT_TRUE(Step({9}).ok()) << "the action space is the first again";
+  EXPECT_EQ(answer_.fingerprint, "f") << "and so is the budget";
+}
+
 TEST_F(SessionHostTest, NewActionSpaceHoldsForTheNextStep) {
   ASSERT_TRUE(Start().ok());
   script_.apply = [](int64_t) {
