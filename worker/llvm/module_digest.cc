@@ -5,6 +5,7 @@
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/IR/CFG.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/GlobalAlias.h"
 #include "llvm/IR/GlobalIFunc.h"
@@ -141,6 +142,10 @@ class Digester {
     }
     for (const llvm::BasicBlock& block : function) {
       hash_.Add(block.size());
+      // Their order is that of a use list; the text shows it.
+      for (const llvm::BasicBlock* from : llvm::predecessors(&block)) {
+        hash_.Add(locals_.lookup(from));
+      }
       for (const llvm::Instruction& instruction : block) AddInstruction(instruction);
     }
   }
