@@ -8,7 +8,8 @@
 // After a crash the runtime makes a new object, in a new process, and brings it to the same state:
 // Init() with the same benchmark, then every action that had been applied, in order. So a session
 // must be a function of its benchmark, its actions and the parameters that say they change its
-// state: no clocks, no random devices, no files that change in between.
+// state: no clocks, no random devices, no files that change in between. A session that takes
+// snapshots may be brought there by Restore() instead, and only the actions after the snapshot.
 //
 // Errors are absl::Status. They reach the client as they are, with two exceptions that the protocol
 // demands: UNAVAILABLE becomes INTERNAL (clients would re-send the step), and NOT_FOUND out of
@@ -19,6 +20,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -51,6 +54,18 @@ struct ParameterResult {
   bool changed_state = false;
 };
 
+// The state of a session, as bytes that only its type can read.
+struct SessionSnapshot {
+  // The format of `data`: Restore() refuses what it does not know. A name that other session types
+  // do not use, and a number for changes of the format.
+  std::string type;
+  int64_t version = 0;
+  std::string data;
+};
+
+// What Restore() answers to a snapshot whose type or version it does not know.
+absl::Status UnknownSnapshotError(const SessionSnapshot& snapshot);
+
 // What the runtime tells a session about its surroundings, fixed for the session's life.
 struct SessionContext {
   // A private, empty directory on disk (mode 0700), removed with the session.
@@ -73,6 +88,11 @@ class CompilationSession {
   //   static std::string CompilerVersion();
   //   static std::vector<compiler_gym::ActionSpace> ActionSpaces();
   //   static std::vector<compiler_gym::ObservationSpace> ObservationSpaces();
+
+  // Hidden by a session type that says false: the same benchmark and actions do not always give it
+  // the same state. If it takes no snapshots either, its sessions cannot be forked, and are lost
+  // with their process.
+  static bool IsReplayable() { return true; }
 
   // Starts the compilation of `benchmark`, to be driven by actions of the space at `action_space`
   // in ActionSpaces(). Called once, first. The program is always inline:
@@ -107,6 +127,20 @@ class CompilationSession {
   // the state.
   virtual absl::StatusOr<std::string> Fingerprint() { return std::string(); }
 
+  // All of the state that later calls depend on, parameters included. nullopt: there is no snapshot
+  // of this state. Called between two steps. Must not change the state. An error costs only the
+  // snapshot. A session type that overrides this is one that takes snapshots.
+  virtual absl::StatusOr<absl::optional<SessionSnapshot>> Snapshot() {
+    return absl::optional<SessionSnapshot>();
+  }
+
+  // Called once, first, instead of Init(), with the arguments of the Init() of the session that
+  // took `snapshot`: brings the object to exactly the state of that session. With an error nothing
+  // else of the object is called, and the runtime goes on with Init() and a replay on another.
+  // Refusing, as for an unknown type or version, is always safe; a state that differs is not.
+  virtual absl::Status Restore(int action_space, const compiler_gym::Benchmark& benchmark,
+                               const SessionSnapshot& snapshot);
+
  protected:
   const SessionContext& context() const { return context_; }
 
@@ -120,6 +154,8 @@ struct SessionType {
   std::vector<compiler_gym::ActionSpace> action_spaces;
   std::vector<compiler_gym::ObservationSpace> observation_spaces;
   std::unique_ptr<CompilationSession> (*create)(SessionContext context);
+  bool is_replayable = true;
+  bool takes_snapshots = false;
 };
 
 template <typename Session>
@@ -127,7 +163,10 @@ SessionType SessionTypeOf() {
   return {Session::CompilerVersion(), Session::ActionSpaces(), Session::ObservationSpaces(),
           [](SessionContext context) -> std::unique_ptr<CompilationSession> {
             return std::make_unique<Session>(std::move(context));
-          }};
+          },
+          Session::IsReplayable(),
+          // An inherited member function has the type of the base class's.
+          !std::is_same_v<decltype(&Session::Snapshot), decltype(&CompilationSession::Snapshot)>};
 }
 
 }  // namespace holdfast

@@ -115,6 +115,16 @@ absl::Status Fingerprint(SessionHost* host, const FingerprintRequest&, Fingerpri
   return host->Fingerprint(reply, answer);
 }
 
+absl::Status Snapshot(SessionHost* host, const SnapshotRequest&, SnapshotReply* reply,
+                      WorkerAnswer* answer) {
+  return host->Snapshot(reply, answer);
+}
+
+absl::Status Restore(SessionHost* host, const RestoreRequest& request, RestoreReply* reply,
+                     WorkerAnswer* answer) {
+  return host->Restore(request, reply, answer);
+}
+
 }  // namespace
 
 const std::vector<HostMethod>& HostMethods() {
@@ -124,7 +134,8 @@ const std::vector<HostMethod>& HostMethods() {
       Typed("EndSession", EndSession),     Typed("Step", Step),
       Typed("AddBenchmark", AddBenchmark), Typed("SendSessionParameter", SendSessionParameter),
       Typed("Describe", Describe),         Typed("HandleParameter", HandleParameter),
-      Typed("Fingerprint", Fingerprint),
+      Typed("Fingerprint", Fingerprint),   Typed("Snapshot", Snapshot),
+      Typed("Restore", Restore),
   };
   return *kMethods;
 }

@@ -12,6 +12,7 @@
 namespace holdfast {
 namespace {
 
+using compiler_gym::Benchmark;
 using compiler_gym::StepReply;
 using compiler_gym::StepRequest;
 
@@ -53,6 +54,8 @@ void SessionHost::Describe(DescribeReply* reply) const {
   for (const auto& space : type_.observation_spaces) {
     *reply->mutable_spaces()->add_observation_space_list() = space;
   }
+  reply->set_not_replayable(!type_.is_replayable);
+  reply->set_takes_snapshots(type_.takes_snapshots);
 }
 
 void SessionHost::AddBenchmarks(const compiler_gym::AddBenchmarkRequest& request) {
@@ -73,39 +76,97 @@ absl::Status SessionHost::CheckObservationSpaces(
   return absl::OkStatus();
 }
 
+absl::StatusOr<const Benchmark*> SessionHost::CheckStart(const Benchmark& benchmark,
+                                                         int action_space) const {
+  if (session_ != nullptr) {
+    return absl::FailedPreconditionError("this worker holds a session already");
+  }
+  absl::Status status = CheckIndex("action_space", action_space, type_.action_spaces.size());
+  if (!status.ok()) return status;
+  if (benchmark.has_program()) return &benchmark;
+  const auto found = benchmarks_.find(benchmark.uri());
+  if (found != benchmarks_.end()) return &found->second;
+  return absl::NotFoundError(absl::StrCat("Benchmark not found: ", benchmark.uri()));
+}
+
+template <typename Hook>
+absl::Status SessionHost::MakeSession(absl::string_view name, int action_space, const Hook& hook) {
+  action_space_ = type_.action_spaces[action_space].space();
+  has_new_action_space_ = false;
+  fingerprint_budget_ = FingerprintBudget();
+  absl::Status status = Guarded(name, [&]() -> absl::Status {
+    session_ = type_.create(context_);
+    return hook(session_.get());
+  });
+  if (!status.ok()) session_.reset();
+  return status;
+}
+
 absl::Status SessionHost::StartSession(const compiler_gym::StartSessionRequest& request,
                                        compiler_gym::StartSessionReply* reply,
                                        WorkerAnswer* answer) {
   answer->clean = true;
-  if (session_ != nullptr) {
-    return absl::FailedPreconditionError("this worker holds a session already");
-  }
-  absl::Status status =
-      CheckIndex("action_space", request.action_space(), type_.action_spaces.size());
-  if (status.ok()) status = CheckObservationSpaces(request.observation_space());
+  absl::Status status = CheckObservationSpaces(request.observation_space());
   if (!status.ok()) return status;
-  const compiler_gym::Benchmark* benchmark = &request.benchmark();
-  if (!benchmark->has_program()) {
-    const auto found = benchmarks_.find(benchmark->uri());
-    if (found == benchmarks_.end()) {
-      return absl::NotFoundError(absl::StrCat("Benchmark not found: ", benchmark->uri()));
-    }
-    benchmark = &found->second;
-  }
+  const absl::StatusOr<const Benchmark*> benchmark =
+      CheckStart(request.benchmark(), request.action_space());
+  if (!benchmark.ok()) return benchmark.status();
   const IdleOnReturn idle_on_return(&progress_);
   progress_.Set(WorkerFailure::INIT);
-  status = Guarded("Init", [&]() -> absl::Status {
-    session_ = type_.create(context_);
-    return session_->Init(request.action_space(), *benchmark);
+  status = MakeSession("Init", request.action_space(), [&](CompilationSession* session) {
+    return session->Init(request.action_space(), **benchmark);
   });
-  action_space_ = type_.action_spaces[request.action_space()].space();
-  fingerprint_budget_ = FingerprintBudget();
-  if (status.ok()) status = Observe(request.observation_space(), reply, answer);
+  if (!status.ok()) return status;
+  status = Observe(request.observation_space(), reply, answer);
   if (!status.ok()) {
     session_.reset();
     return status;
   }
   reply->set_session_id(kOnlySessionId);
+  return absl::OkStatus();
+}
+
+absl::Status SessionHost::Restore(const RestoreRequest& request, RestoreReply* reply,
+                                  WorkerAnswer* answer) {
+  answer->clean = true;
+  const absl::StatusOr<const Benchmark*> benchmark =
+      CheckStart(request.benchmark(), request.action_space());
+  if (!benchmark.ok()) return benchmark.status();
+  const WorkerSnapshot& whole = request.snapshot();
+  const SessionSnapshot snapshot{whole.type(), whole.version(), whole.data()};
+  const IdleOnReturn idle_on_return(&progress_);
+  progress_.Set(WorkerFailure::RESTORE);
+  absl::Status status =
+      MakeSession("Restore", request.action_space(), [&](CompilationSession* session) {
+        return session->Restore(request.action_space(), **benchmark, snapshot);
+      });
+  if (!status.ok()) return status;
+  if (whole.has_action_space()) {
+    action_space_ = whole.action_space();
+    has_new_action_space_ = true;
+  }
+  reply->set_session_id(kOnlySessionId);
+  return absl::OkStatus();
+}
+
+absl::Status SessionHost::Snapshot(SnapshotReply* reply, WorkerAnswer* answer) {
+  answer->clean = true;
+  if (session_ == nullptr) return absl::FailedPreconditionError("this worker holds no session");
+  const IdleOnReturn idle_on_return(&progress_);
+  progress_.Set(WorkerFailure::SNAPSHOT);
+  absl::StatusOr<absl::optional<SessionSnapshot>> snapshot =
+      Guarded("Snapshot", [&] { return session_->Snapshot(); });
+  if (!snapshot.ok()) return snapshot.status();
+  if (!snapshot->has_value()) return absl::OkStatus();
+  WorkerSnapshot& whole = *reply->mutable_snapshot();
+  whole.set_type((*snapshot)->type);
+  whole.set_version((*snapshot)->version);
+  whole.set_data(std::move((*snapshot)->data));
+  if (has_new_action_space_) *whole.mutable_action_space() = action_space_;
+  const absl::StatusOr<std::string> fingerprint =
+      Guarded("Fingerprint", [&] { return session_->Fingerprint(); });
+  if (!fingerprint.ok()) return fingerprint.status();
+  reply->set_fingerprint(fingerprint->substr(0, kMaxFingerprintBytes));
   return absl::OkStatus();
 }
 
@@ -173,6 +234,7 @@ absl::Status SessionHost::ApplyActions(const StepRequest& request, StepReply* re
     had_no_effect = had_no_effect && result->had_no_effect;
     if (result->new_action_space.has_value()) {
       action_space_ = result->new_action_space->space();
+      has_new_action_space_ = true;
       *reply->mutable_new_action_space() = *std::move(result->new_action_space);
     }
     if (result->end_of_session) {

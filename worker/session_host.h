@@ -9,6 +9,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/worker_answer.h"
 #include "common/worker_progress.h"
@@ -43,12 +45,22 @@ class SessionHost {
   absl::Status HandleParameter(const compiler_gym::SessionParameter& parameter,
                                HandleParameterReply* reply, WorkerAnswer* answer);
   absl::Status Fingerprint(FingerprintReply* reply, WorkerAnswer* answer);
+  absl::Status Snapshot(SnapshotReply* reply, WorkerAnswer* answer);
+  // As StartSession(), with the session in the state of the snapshot, whose bytes are moved out of
+  // `request`.
+  absl::Status Restore(const RestoreRequest& request, RestoreReply* reply, WorkerAnswer* answer);
   // Destroys the session. Ignored if there is none with that id.
   void EndSession(int64_t session_id);
   absl::Status CheckSession(int64_t session_id) const;
   int session_count() const { return session_ == nullptr ? 0 : 1; }
 
  private:
+  // The benchmark with its program. An error: no session can be made with these.
+  absl::StatusOr<const compiler_gym::Benchmark*> CheckStart(
+      const compiler_gym::Benchmark& benchmark, int action_space) const;
+  // Makes the session by `hook`, Init() or Restore(). There is none after an error.
+  template <typename Hook>
+  absl::Status MakeSession(absl::string_view name, int action_space, const Hook& hook);
   absl::Status ApplyActions(const compiler_gym::StepRequest& request,
                             compiler_gym::StepReply* reply, WorkerAnswer* answer);
   template <typename Indices, typename Reply>
@@ -62,7 +74,8 @@ class SessionHost {
   const SessionContext context_;
   absl::flat_hash_map<std::string, compiler_gym::Benchmark> benchmarks_;
   std::unique_ptr<CompilationSession> session_;
-  compiler_gym::Space action_space_;  // The one that holds now.
+  compiler_gym::Space action_space_;   // The one that holds now.
+  bool has_new_action_space_ = false;  // An action has changed it.
   FingerprintBudget fingerprint_budget_;
   ProgressWriter progress_;
 };

@@ -28,7 +28,8 @@ namespace {
 
 using RawWorkerControl =
     WorkerControl::WithRawMethod_Describe<WorkerControl::WithRawMethod_HandleParameter<
-        WorkerControl::WithRawMethod_Fingerprint<WorkerControl::Service>>>;
+        WorkerControl::WithRawMethod_Fingerprint<WorkerControl::WithRawMethod_Snapshot<
+            WorkerControl::WithRawMethod_Restore<WorkerControl::Service>>>>>;
 
 // The server of one worker: services, queue, and what binds them to the host.
 class WorkerServer {
@@ -99,6 +100,8 @@ std::vector<UnaryServer::Method> WorkerServer::Methods() {
       Bind("Describe", &control_, &RawControl::RequestDescribe),
       Bind("HandleParameter", &control_, &RawControl::RequestHandleParameter),
       Bind("Fingerprint", &control_, &RawControl::RequestFingerprint),
+      Bind("Snapshot", &control_, &RawControl::RequestSnapshot),
+      Bind("Restore", &control_, &RawControl::RequestRestore),
   };
 }
 

@@ -90,8 +90,21 @@ Seeds Requests() {
   HandleParameterRequest parameter;
   parameter.mutable_parameter()->set_key("example.max_rewrites");
   parameter.mutable_parameter()->set_value("1");
+  RestoreRequest restore;
+  *restore.mutable_benchmark() = SomeBenchmark();
+  restore.mutable_snapshot()->set_type("holdfast.example");
+  restore.mutable_snapshot()->set_version(1);
+  restore.mutable_snapshot()->set_data("7/+.-T");
   const std::string step = SomeStep(1).SerializeAsString();
   return {Input()
+              .Number(Method("Restore"))
+              .String(restore.SerializeAsString())
+              .Number(Method("Step"))
+              .String(step)
+              .Number(Method("Snapshot"))
+              .String("")
+              .bytes(),
+          Input()
               .Number(Method("StartSession"))
               .String(start.SerializeAsString())
               .Number(Method("HandleParameter"))
@@ -99,6 +112,8 @@ Seeds Requests() {
               .Number(Method("Step"))
               .String(step)
               .Number(Method("Fingerprint"))
+              .String("")
+              .Number(Method("Snapshot"))
               .String("")
               .bytes(),
           Input()

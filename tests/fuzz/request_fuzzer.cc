@@ -39,6 +39,9 @@ class Worker {
   void OnStarted(const StartSessionRequest& request, const Outcome& outcome);
   void OnStepped(const StepRequest& request, bool is_its_session, const Outcome& outcome);
   void OnParameter(const SessionParameter& parameter, const Outcome& outcome);
+  void OnRestored(const Outcome& outcome);
+  // A snapshot, if there is a session to take it of, makes the same session.
+  void OnSnapshot(const Outcome& outcome);
   static std::string FingerprintOf(SessionHost* host);
 
   SessionHost host_;
@@ -75,6 +78,8 @@ void Worker::Call(size_t method, const std::string& bytes) {
   HandleParameterRequest parameter;
   if (is_step) OnStepped(step, is_its_session, outcome);
   if (name == "StartSession" && start.ParseFromString(bytes)) OnStarted(start, outcome);
+  if (name == "Restore") OnRestored(outcome);
+  if (name == "Snapshot") OnSnapshot(outcome);
   if (name == "HandleParameter" && parameter.ParseFromString(bytes)) {
     OnParameter(parameter.parameter(), outcome);
   }
@@ -137,6 +142,35 @@ void Worker::OnParameter(const SessionParameter& parameter, const Outcome& outco
   Entry entry;
   entry.parameter = parameter;
   history_.push_back(entry);
+}
+
+void Worker::OnRestored(const Outcome& outcome) {
+  if (!outcome.status.ok()) {
+    Require((host_.session_count() == 1) == outcome.had_session,
+            "a failed restore leaves nothing");
+    return;
+  }
+  Require(!outcome.had_session, "a worker holds one session");
+  is_recorded_ = false;
+}
+
+void Worker::OnSnapshot(const Outcome& outcome) {
+  if (!outcome.had_session) Require(!outcome.status.ok(), "without a session there is none");
+  if (!is_recorded_ || !outcome.status.ok()) return;
+  const auto taken = Read<SnapshotReply>(outcome.reply);
+  SessionHost other(SessionTypeOf<ExampleSession>(), SessionContext());
+  RestoreRequest request;
+  *request.mutable_benchmark() = origin_.benchmark();
+  request.set_action_space(origin_.action_space());
+  *request.mutable_snapshot() = taken.snapshot();
+  RestoreReply restored;
+  WorkerAnswer answer;
+  Require(other.Restore(request, &restored, &answer).ok(), "a snapshot is read");
+  Require(FingerprintOf(&other) == FingerprintOf(&host_), "it is the same session");
+  SnapshotReply again;
+  Require(other.Snapshot(&again, &answer).ok() &&
+              again.SerializeAsString() == taken.SerializeAsString(),
+          "and gives the same snapshot");
 }
 
 std::string Worker::FingerprintOf(SessionHost* host) {

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -233,6 +234,53 @@ TEST_F(ExampleSessionTest, ReplayGivesTheSameState) {
   EXPECT_EQ(Text(*replay), Text(*session_));
   EXPECT_EQ(Features(*replay), Features(*session_));
   EXPECT_THAT(Text(*replay), Not(IsEmpty()));
+}
+
+SessionSnapshot Take(CompilationSession& session) {
+  absl::StatusOr<absl::optional<SessionSnapshot>> snapshot = session.Snapshot();
+  EXPECT_TRUE(snapshot.ok() && snapshot->has_value()) << snapshot.status();
+  return snapshot.ok() && snapshot->has_value() ? **snapshot : SessionSnapshot();
+}
+
+// The promise of a snapshot: what comes out of it is, and goes on, like what went into it.
+TEST_F(ExampleSessionTest, RestoredSessionGoesOnLikeTheUndisturbed) {
+  ASSERT_TRUE(Start(*session_, "+T-..<>T><-+.T-+").ok());
+  ASSERT_TRUE(session_->HandleParameter("example.max_rewrites", "2").ok());
+  Step(*session_, {PassAction(kClean), PassAction(kExpand)});
+  auto restored = MakeSession();
+  ASSERT_TRUE(restored->Restore(ExampleSession::kPass, {}, Take(*session_)).ok());
+  for (const int pass : {kFold, kClean, kExpand, kFold, kFoldMoves, kFold}) {
+    EXPECT_EQ(*restored->Fingerprint(), *session_->Fingerprint());
+    EXPECT_EQ(Text(*restored), Text(*session_));
+    EXPECT_EQ(Features(*restored), Features(*session_));
+    EXPECT_EQ(Step(*restored, {PassAction(pass)}).had_no_effect,
+              Step(*session_, {PassAction(pass)}).had_no_effect);
+  }
+  EXPECT_EQ(Take(*restored).data, Take(*session_).data);
+}
+
+TEST_F(ExampleSessionTest, RestoreKeepsTheActionSpaceAndAnEmptyProgram) {
+  ASSERT_TRUE(Start(*session_, "+-", ExampleSession::kPipeline).ok());
+  EXPECT_TRUE(Step(*session_, {PipelineAction("fold")}).end_of_session);
+  auto restored = MakeSession();
+  ASSERT_TRUE(restored->Restore(ExampleSession::kPipeline, {}, Take(*session_)).ok());
+  EXPECT_EQ(Text(*restored), "");
+  EXPECT_TRUE(Step(*restored, {PipelineAction("clean,expand")}).had_no_effect);
+}
+
+TEST_F(ExampleSessionTest, RestoreRefusesWhatIsNotItsOwn) {
+  ASSERT_TRUE(Start(*session_, "+").ok());
+  const SessionSnapshot good = Take(*session_);
+  const std::vector<std::pair<SessionSnapshot, absl::StatusCode>> refused = {
+      {{"other", good.version, good.data}, absl::StatusCode::kFailedPrecondition},
+      {{good.type, good.version + 1, good.data}, absl::StatusCode::kFailedPrecondition},
+      {{good.type, good.version, "+"}, absl::StatusCode::kInvalidArgument},
+      {{good.type, good.version, "3/+?"}, absl::StatusCode::kInvalidArgument},
+  };
+  for (const auto& [snapshot, code] : refused) {
+    EXPECT_EQ(MakeSession()->Restore(ExampleSession::kPass, {}, snapshot).code(), code)
+        << snapshot.type << snapshot.data;
+  }
 }
 
 }  // namespace

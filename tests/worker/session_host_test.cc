@@ -28,6 +28,9 @@ struct Script {
   absl::Status end_of_step;
   absl::Status observation;
   std::string fingerprint;
+  absl::StatusOr<absl::optional<SessionSnapshot>> snapshot{absl::nullopt};
+  std::string restored_from;  // Type, version and data, as Restore() got them.
+  absl::Status restore;
   std::string progress_file;
   std::vector<std::string> progress;  // As the file told it in each hook.
 };
@@ -82,6 +85,18 @@ class ScriptedSession : public CompilationSession {
     NoteProgress();
     return absl::optional<ParameterResult>();
   }
+  absl::StatusOr<absl::optional<SessionSnapshot>> Snapshot() override {
+    NoteProgress();
+    return script->snapshot;
+  }
+  absl::Status Restore(int, const compiler_gym::Benchmark& benchmark,
+                       const SessionSnapshot& snapshot) override {
+    NoteProgress();
+    script->restored_from = benchmark.program().contents() + " " + snapshot.type + " " +
+                            std::to_string(snapshot.version) + " " + snapshot.data;
+    if (snapshot.type == "throw") throw std::runtime_error("no such thing");
+    return script->restore;
+  }
 
  private:
   // As the front would read it, were this the end of the process.
@@ -119,6 +134,15 @@ class SessionHostTest : public testing::Test {
     reply_.Clear();
     answer_ = WorkerAnswer();
     return host_.Step(request, &reply_, &answer_);
+  }
+  absl::Status Restore(const WorkerSnapshot& snapshot, int action_space = 0) {
+    RestoreRequest request;
+    request.mutable_benchmark()->mutable_program()->set_contents("x");
+    request.set_action_space(action_space);
+    *request.mutable_snapshot() = snapshot;
+    RestoreReply reply;
+    answer_ = WorkerAnswer();
+    return host_.Restore(request, &reply, &answer_);
   }
   // Fails at action `at`, with `error`.
   void FailAt(int64_t at, const absl::Status& error) {
@@ -306,6 +330,85 @@ TEST_F(SessionHostTest, FingerprintComesWithStepsThatChangedSomething) {
   EXPECT_EQ(reply.fingerprint().size(), 64u);
 }
 
+TEST_F(SessionHostTest, SnapshotIsWhatTheSessionSays) {
+  SnapshotReply reply;
+  EXPECT_EQ(host_.Snapshot(&reply, &answer_).code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(Start().ok());
+  ASSERT_TRUE(host_.Snapshot(&reply, &answer_).ok());
+  EXPECT_FALSE(reply.has_snapshot());
+  script_.snapshot = absl::ResourceExhaustedError("too large");
+  answer_ = WorkerAnswer();
+  EXPECT_EQ(host_.Snapshot(&reply, &answer_).message(), "too large");
+  EXPECT_FALSE(reply.has_snapshot());
+  EXPECT_TRUE(answer_.clean) << "the session goes on";
+  script_.snapshot = {SessionSnapshot{"scripted", 3, "data"}};
+  ASSERT_TRUE(host_.Snapshot(&reply, &answer_).ok());
+  EXPECT_EQ(reply.snapshot().ShortDebugString(), R"(type: "scripted" version: 3 data: "data")");
+}
+
+TEST_F(SessionHostTest, RestoreMakesTheSession) {
+  WorkerSnapshot snapshot;
+  snapshot.set_type("scripted");
+  snapshot.set_version(3);
+  snapshot.set_data("data");
+  ASSERT_TRUE(Restore(snapshot).ok());
+  EXPECT_EQ(script_.restored_from, "x scripted 3 data");
+  EXPECT_TRUE(answer_.clean);
+  EXPECT_EQ(host_.session_count(), 1);
+  EXPECT_TRUE(Step({9}).ok());
+  EXPECT_EQ(Restore(snapshot).code(), absl::StatusCode::kFailedPrecondition) << "one session only";
+  EXPECT_EQ(Start().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(SessionHostTest, FailedRestoreLeavesNoSessionAndAUsableWorker) {
+  EXPECT_EQ(Restore({}, 1).message(), "action_space is 1, must be in [0, 0]");
+  script_.restore = absl::FailedPreconditionError("unknown");
+  EXPECT_EQ(Restore({}).message(), "unknown");
+  EXPECT_TRUE(answer_.clean);
+  EXPECT_EQ(host_.session_count(), 0);
+  WorkerSnapshot snapshot;
+  snapshot.set_type("throw");
+  EXPECT_EQ(Restore(snapshot).code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(host_.session_count(), 0);
+  EXPECT_FALSE(Step({1}).ok());
+  ASSERT_TRUE(Start().ok());
+  EXPECT_TRUE(Step({9}).ok());
+}
+
+TEST_F(SessionHostTest, RestoreNeedsABenchmark) {
+  RestoreRequest request;
+  request.mutable_benchmark()->set_uri("benchmark://none");
+  RestoreReply reply;
+  EXPECT_EQ(host_.Restore(request, &reply, &answer_).code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(SessionHostTest, SnapshotHoldsTheActionSpaceIfItChanged) {
+  ASSERT_TRUE(Start().ok());
+  script_.snapshot = {SessionSnapshot{"scripted", 3, "data"}};
+  SnapshotReply before, after;
+  ASSERT_TRUE(host_.Snapshot(&before, &answer_).ok());
+  script_.apply = [](int64_t) {
+    ActionResult result;
+    result.new_action_space.emplace();
+    result.new_action_space->mutable_space()->mutable_discrete()->set_n(2);
+    return result;
+  };
+  ASSERT_TRUE(Step({9}).ok());
+  ASSERT_TRUE(host_.Snapshot(&after, &answer_).ok());
+  script_.apply = [](int64_t) { return ActionResult(); };
+
+  SnapshotReply again;
+  host_.EndSession(kOnlySessionId);
+  ASSERT_TRUE(Restore(after.snapshot()).ok());
+  EXPECT_FALSE(Step({2}).ok());
+  EXPECT_TRUE(Step({1}).ok());
+  ASSERT_TRUE(host_.Snapshot(&again, &answer_).ok());
+  EXPECT_EQ(again.SerializeAsString(), after.SerializeAsString());
+  host_.EndSession(kOnlySessionId);
+  ASSERT_TRUE(Restore(before.snapshot()).ok());
+  EXPECT_TRUE(Step({9}).ok()) << "nothing of the session before is left";
+}
+
 TEST_F(SessionHostTest, ProgressTellsWhatTheSessionIsDoing) {
   ASSERT_TRUE(Start().ok());
   EXPECT_THAT(TakeProgress(), ElementsAre("INIT 0"));
@@ -318,6 +421,12 @@ TEST_F(SessionHostTest, ProgressTellsWhatTheSessionIsDoing) {
   FingerprintReply fingerprint_reply;
   ASSERT_TRUE(host_.Fingerprint(&fingerprint_reply, &answer_).ok());
   EXPECT_THAT(TakeProgress(), ElementsAre("FINGERPRINT 0"));
+  SnapshotReply snapshot_reply;
+  ASSERT_TRUE(host_.Snapshot(&snapshot_reply, &answer_).ok());
+  EXPECT_THAT(TakeProgress(), ElementsAre("SNAPSHOT 0"));
+  host_.EndSession(kOnlySessionId);
+  ASSERT_TRUE(Restore({}).ok());
+  EXPECT_THAT(TakeProgress(), ElementsAre("RESTORE 0"));
 }
 
 TEST_F(SessionHostTest, FailedCallsLeaveNoProgressBehind) {

@@ -44,6 +44,11 @@ constexpr Pass kPasses[] = {
 constexpr size_t kPassCount = std::size(kPasses);
 constexpr size_t kExpand = kPassCount - 1;
 
+// Of the format of snapshots: "1000/+-T".
+constexpr char kSnapshotType[] = "holdfast.example";
+constexpr int64_t kSnapshotVersion = 1;
+constexpr char kSeparator[] = "/";
+
 // False if the program leaves the tape.
 bool Execute(absl::string_view program) {
   std::array<int, 16> tape = {};
@@ -115,8 +120,12 @@ std::vector<ObservationSpace> ExampleSession::ObservationSpaces() {
 // ---- What the session does ----
 
 absl::Status ExampleSession::Init(int action_space, const compiler_gym::Benchmark& benchmark) {
+  return SetProgram(action_space, absl::StripAsciiWhitespace(benchmark.program().contents()));
+}
+
+absl::Status ExampleSession::SetProgram(int action_space, absl::string_view program) {
   is_pipeline_ = action_space == kPipeline;
-  program_ = std::string(absl::StripAsciiWhitespace(benchmark.program().contents()));
+  program_ = std::string(program);
   const size_t unknown = program_.find_first_not_of(kInstructions);
   if (unknown != std::string::npos) {
     return absl::InvalidArgumentError(absl::StrCat("no instruction at offset ", unknown));
@@ -215,13 +224,37 @@ absl::StatusOr<absl::optional<ParameterResult>> ExampleSession::HandleParameter(
   return {absl::nullopt};
 }
 
+// ---- Its state: what Fingerprint() digests, Snapshot() writes and Restore() reads ----
+
+// What is derived is not in it.
+std::string ExampleSession::StateText() const {
+  return absl::StrCat(max_rewrites_, kSeparator, program_);
+}
+
 // FNV-1a: the same in every process, which absl::Hash and std::hash are not.
 absl::StatusOr<std::string> ExampleSession::Fingerprint() {
   uint64_t hash = 14695981039346656037U;
-  for (const char c : absl::StrCat(max_rewrites_, "/", program_)) {
+  for (const char c : StateText()) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
   }
   return absl::StrCat(absl::Hex(hash, absl::kZeroPad16));
+}
+
+absl::StatusOr<absl::optional<SessionSnapshot>> ExampleSession::Snapshot() {
+  return {SessionSnapshot{kSnapshotType, kSnapshotVersion, StateText()}};
+}
+
+absl::Status ExampleSession::Restore(int action_space, const compiler_gym::Benchmark& /*benchmark*/,
+                                     const SessionSnapshot& snapshot) {
+  if (snapshot.type != kSnapshotType || snapshot.version != kSnapshotVersion) {
+    return UnknownSnapshotError(snapshot);
+  }
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(snapshot.data, absl::MaxSplits(kSeparator, 1));
+  if (!absl::SimpleAtoi(parts.first, &max_rewrites_) || max_rewrites_ < 0) {
+    return absl::InvalidArgumentError("the snapshot does not begin with a number >= 0");
+  }
+  return SetProgram(action_space, parts.second);
 }
 
 }  // namespace holdfast

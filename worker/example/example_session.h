@@ -35,8 +35,13 @@ class ExampleSession final : public CompilationSession {
   absl::StatusOr<absl::optional<ParameterResult>> HandleParameter(absl::string_view key,
                                                                   absl::string_view value) override;
   absl::StatusOr<std::string> Fingerprint() override;
+  absl::StatusOr<absl::optional<SessionSnapshot>> Snapshot() override;
+  absl::Status Restore(int action_space, const compiler_gym::Benchmark& benchmark,
+                       const SessionSnapshot& snapshot) override;
 
  private:
+  absl::Status SetProgram(int action_space, absl::string_view program);
+  std::string StateText() const;
   // Runs the pass of that index. Returns whether it changed the program.
   bool RunPass(size_t pass);
 
