@@ -7,15 +7,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "llvm/AsmParser/Parser.h"
-#include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/DebugInfo.h"
-#include "llvm/IR/DiagnosticHandler.h"
 #include "llvm/IR/InstIterator.h"
-#include "llvm/Support/Error.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Regex.h"
 #include "llvm/Support/SourceMgr.h"
 #include "worker/llvm/c_compiler.h"
+#include "worker/llvm/module_bitcode.h"
 #include "worker/llvm/pass_runner.h"
 
 namespace holdfast::llvm_session {
@@ -36,26 +34,9 @@ bool LooksLikeIr(absl::string_view text) {
   return kFirstLine.match(llvm::StringRef(text.data(), text.size()));
 }
 
-// The parsers issue warnings (of metadata that they drop, for instance): nobody reads them.
-class Silent : public llvm::DiagnosticHandler {
- public:
-  bool handleDiagnostics(const llvm::DiagnosticInfo&) override { return true; }
-};
-
-absl::StatusOr<std::unique_ptr<llvm::Module>> ParseBitcode(absl::string_view contents,
-                                                           llvm::LLVMContext& context) {
-  context.setDiscardValueNames(true);
-  const llvm::MemoryBufferRef buffer(llvm::StringRef(contents.data(), contents.size()), "-");
-  llvm::Expected<std::unique_ptr<llvm::Module>> module = llvm::parseBitcodeFile(buffer, context);
-  if (!module) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("Failed to parse LLVM bitcode: ", llvm::toString(module.takeError())));
-  }
-  return std::move(*module);
-}
-
 absl::StatusOr<std::unique_ptr<llvm::Module>> ParseIr(absl::string_view contents,
                                                       llvm::LLVMContext& context) {
+  SilenceWarnings(context);
   // LLVM refuses to parse text while names are being discarded.
   context.setDiscardValueNames(false);
   // The lexer needs a terminating NUL, hence the copy.
@@ -100,9 +81,8 @@ SourceKind SniffSourceKind(absl::string_view contents) {
 
 absl::StatusOr<std::unique_ptr<llvm::Module>> LoadModule(absl::string_view contents,
                                                          llvm::LLVMContext& context) {
-  context.setDiagnosticHandler(std::make_unique<Silent>());
   absl::StatusOr<std::unique_ptr<llvm::Module>> module =
-      SniffSourceKind(contents) == SourceKind::kBitcode ? ParseBitcode(contents, context)
+      SniffSourceKind(contents) == SourceKind::kBitcode ? ReadModule(contents, context)
                                                         : ParseIr(contents, context);
   if (!module.ok()) return module;
   RemoveOrigin(**module);
@@ -110,6 +90,7 @@ absl::StatusOr<std::unique_ptr<llvm::Module>> LoadModule(absl::string_view conte
     return absl::InvalidArgumentError(
         absl::StrCat("Failed to parse LLVM bitcode or IR: ", status.message()));
   }
+  KeepWhatBitcodeHolds(**module);
   return module;
 }
 

@@ -12,6 +12,7 @@
 #include "llvm/IR/Verifier.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/raw_ostream.h"
+#include "worker/llvm/module_bitcode.h"
 #include "worker/llvm/target.h"
 #include "worker/llvm/use_lists.h"
 
@@ -100,9 +101,10 @@ absl::string_view PipelineFor(const Pass& pass, const llvm::Module& module) {
 }
 
 absl::Status RunPass(const Pass& pass, llvm::Module& module) {
-  absl::Status status = RunPipeline(PipelineFor(pass, module), module);
+  absl::Status ran = RunPipeline(PipelineFor(pass, module), module);
+  KeepWhatBitcodeHolds(module);
   if (pass.quirk == Quirk::kShufflesUses) SortUseLists(module);
-  return status;
+  return ran;
 }
 
 absl::Status ParsePipeline(absl::string_view text) {

@@ -1,0 +1,69 @@
+#include "worker/llvm/module_bitcode.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/Function.h"
+#include "llvm/IR/Intrinsics.h"
+#include "llvm/IR/ValueSymbolTable.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace holdfast::llvm_session {
+namespace {
+
+// ValueSymbolTable::LastUnique is private, without an accessor. An explicit instantiation may name
+// it all the same.
+using NameCounter = uint32_t llvm::ValueSymbolTable::*;
+NameCounter GetNameCounter();
+template <NameCounter counter>
+struct NameCounterAccess {
+  friend NameCounter GetNameCounter() { return counter; }
+};
+template struct NameCounterAccess<&llvm::ValueSymbolTable::LastUnique>;
+
+class Silent : public llvm::DiagnosticHandler {
+ public:
+  bool handleDiagnostics(const llvm::DiagnosticInfo&) override { return true; }
+};
+
+}  // namespace
+
+void KeepWhatBitcodeHolds(llvm::Module& module) {
+  module.getValueSymbolTable().*GetNameCounter() = 0;
+  for (llvm::GlobalValue& global : module.global_values()) global.removeDeadConstantUsers();
+  for (llvm::Function& function : module) {
+    const llvm::Intrinsic::ID id = function.getIntrinsicID();
+    if (id == llvm::Intrinsic::not_intrinsic) continue;
+    function.setAttributes(llvm::Intrinsic::getAttributes(function.getContext(), id));
+  }
+}
+
+void WriteModule(const llvm::Module& module, std::string* bitcode) {
+  llvm::raw_string_ostream stream(*bitcode);
+  llvm::WriteBitcodeToFile(module, stream, /*ShouldPreserveUseListOrder=*/true);
+}
+
+void SilenceWarnings(llvm::LLVMContext& context) {
+  context.setDiagnosticHandler(std::make_unique<Silent>());
+}
+
+absl::StatusOr<std::unique_ptr<llvm::Module>> ReadModule(absl::string_view bitcode,
+                                                         llvm::LLVMContext& context) {
+  SilenceWarnings(context);
+  context.setDiscardValueNames(true);
+  const llvm::MemoryBufferRef buffer(llvm::StringRef(bitcode.data(), bitcode.size()), "-");
+  llvm::Expected<std::unique_ptr<llvm::Module>> module = llvm::parseBitcodeFile(buffer, context);
+  if (!module) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("Failed to parse LLVM bitcode: ", llvm::toString(module.takeError())));
+  }
+  return std::move(*module);
+}
+
+}  // namespace holdfast::llvm_session
