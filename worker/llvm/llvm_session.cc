@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "llvm/Config/llvm-config.h"
+#include "worker/llvm/llvm_snapshot.pb.h"
 #include "worker/llvm/module_digest.h"
 #include "worker/llvm/observations.h"
 #include "worker/llvm/pass_runner.h"
@@ -17,6 +18,10 @@ namespace {
 
 // CompilerGym's client finds its flags in a CommandlineSpace, which only an Any can hold.
 constexpr absl::string_view kCommandlineSpace = "PassesAll";
+
+// Bitcode is read exactly by the LLVM that wrote it.
+constexpr absl::string_view kSnapshotType = "holdfast.llvm/" LLVM_VERSION_STRING;
+constexpr int64_t kSnapshotVersion = 1;
 
 constexpr absl::string_view kOptCommand = "llvm.opt_command";
 // The session, too, keeps no names of local values: with them a module has another text.
@@ -53,17 +58,22 @@ std::vector<compiler_gym::ObservationSpace> LlvmSession::ObservationSpaces() {
   return MakeObservationSpaces();
 }
 
-absl::Status LlvmSession::Init(int action_space, const compiler_gym::Benchmark& benchmark) {
+absl::Status LlvmSession::SetActionSpace(int action_space) {
   const absl::Span<const PassSpace> spaces = PassSpaces();
   if (action_space < 0 || static_cast<size_t>(action_space) >= spaces.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("action space ", action_space, " is not in [0, ", spaces.size(), ")"));
   }
+  passes_ = spaces[action_space].passes;
+  return absl::OkStatus();
+}
+
+absl::Status LlvmSession::Init(int action_space, const compiler_gym::Benchmark& benchmark) {
+  if (absl::Status status = SetActionSpace(action_space); !status.ok()) return status;
   InitializeLlvm();
   absl::StatusOr<std::unique_ptr<Program>> program =
       Program::Load(benchmark.program().contents(), context().scratch_directory);
   if (!program.ok()) return program.status();
-  passes_ = spaces[action_space].passes;
   program_ = *std::move(program);
   digest_ = ModuleDigest(program_->module());
   return absl::OkStatus();
@@ -80,10 +90,7 @@ absl::StatusOr<ActionResult> LlvmSession::ApplyAction(const compiler_gym::Event&
   const absl::Status ran = RunPass(**pass, program_->module());
   const std::string before = std::exchange(digest_, ModuleDigest(program_->module()));
   if (!ran.ok()) return ran;
-  if (const absl::string_view pipeline = PipelineFor(**pass, program_->module());
-      !pipeline.empty()) {
-    pipelines_.push_back(pipeline);
-  }
+  actions_.push_back(static_cast<int32_t>(action.int64_value()));
   ActionResult result;
   result.had_no_effect = digest_ == before;
   return result;
@@ -102,6 +109,44 @@ absl::Status LlvmSession::EndOfStep(bool had_no_effect) {
 
 absl::StatusOr<std::string> LlvmSession::Fingerprint() { return digest_; }
 
+absl::StatusOr<absl::optional<SessionSnapshot>> LlvmSession::Snapshot() {
+  LlvmSnapshot snapshot;
+  program_->Save(&snapshot);
+  snapshot.set_digest(digest_);
+  snapshot.mutable_action()->Add(actions_.begin(), actions_.end());
+  SessionSnapshot result{std::string(kSnapshotType), kSnapshotVersion, /*data=*/""};
+  if (!snapshot.SerializeToString(&result.data)) {
+    return absl::ResourceExhaustedError("the module is too large for a snapshot");
+  }
+  return absl::optional<SessionSnapshot>(std::move(result));
+}
+
+absl::Status LlvmSession::Restore(int action_space, const compiler_gym::Benchmark& benchmark,
+                                  const SessionSnapshot& snapshot) {
+  if (snapshot.type != kSnapshotType || snapshot.version != kSnapshotVersion) {
+    return UnknownSnapshotError(snapshot);
+  }
+  LlvmSnapshot saved;
+  if (!saved.ParseFromString(snapshot.data)) {
+    return absl::InvalidArgumentError("the snapshot is malformed");
+  }
+  if (absl::Status status = SetActionSpace(action_space); !status.ok()) return status;
+  for (const int32_t action : saved.action()) {
+    if (absl::Status status = FindPass(action).status(); !status.ok()) return status;
+  }
+  InitializeLlvm();
+  absl::StatusOr<std::unique_ptr<Program>> program =
+      Program::Restore(saved, benchmark.program().contents(), context().scratch_directory);
+  if (!program.ok()) return program.status();
+  digest_ = ModuleDigest((*program)->module());
+  if (digest_ != saved.digest()) {
+    return absl::DataLossError("LLVM has read another module out of the snapshot than it wrote");
+  }
+  program_ = *std::move(program);
+  actions_.assign(saved.action().begin(), saved.action().end());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<absl::optional<ParameterResult>> LlvmSession::HandleParameter(
     absl::string_view key, absl::string_view value) {
   if (key != kOptCommand) return absl::optional<ParameterResult>();
@@ -119,7 +164,8 @@ absl::StatusOr<const Pass*> LlvmSession::FindPass(int64_t index) const {
 }
 
 absl::StatusOr<std::string> LlvmSession::OptCommand(absl::string_view further_actions) const {
-  std::vector<absl::string_view> pipelines = pipelines_;
+  std::vector<absl::string_view> pipelines;
+  for (const int32_t action : actions_) pipelines.push_back(PipelineFor(passes_[action], program_->module()));
   for (const absl::string_view text : absl::StrSplit(further_actions, ',', absl::SkipEmpty())) {
     int64_t index = 0;
     if (!absl::SimpleAtoi(text, &index)) {

@@ -2,6 +2,7 @@
 #ifndef HOLDFAST_WORKER_LLVM_LLVM_SESSION_H_
 #define HOLDFAST_WORKER_LLVM_LLVM_SESSION_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,12 +33,17 @@ class LlvmSession : public CompilationSession {
   // Verifies the module if the step changed it. INTERNAL if a pass broke it.
   absl::Status EndOfStep(bool had_no_effect) override;
   absl::StatusOr<std::string> Fingerprint() override;
+  absl::StatusOr<absl::optional<SessionSnapshot>> Snapshot() override;
+  // Does not compile the benchmark.
+  absl::Status Restore(int action_space, const compiler_gym::Benchmark& benchmark,
+                       const SessionSnapshot& snapshot) override;
   // `llvm.opt_command`: the shell command that brings the program, as the bitcode `program.bc`, to
   // the present state. The value may name further actions, as "3,17".
   absl::StatusOr<absl::optional<ParameterResult>> HandleParameter(absl::string_view key,
                                                                   absl::string_view value) override;
 
  private:
+  absl::Status SetActionSpace(int action_space);
   // INVALID_ARGUMENT, clean, if there is no such action.
   absl::StatusOr<const Pass*> FindPass(int64_t index) const;
   absl::StatusOr<std::string> OptCommand(absl::string_view further_actions) const;
@@ -46,7 +52,7 @@ class LlvmSession : public CompilationSession {
   std::unique_ptr<Program> program_;
   // Of the module, as it is now: tells whether an action had an effect, and is the fingerprint.
   std::string digest_;
-  std::vector<absl::string_view> pipelines_;  // That brought the program to this state, in order.
+  std::vector<int32_t> actions_;  // That brought the program to this state, in order.
 };
 
 }  // namespace holdfast::llvm_session

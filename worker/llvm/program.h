@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
+#include "worker/llvm/llvm_snapshot.pb.h"
 
 namespace holdfast::llvm_session {
 
@@ -19,6 +21,13 @@ class Program {
   // Loads a benchmark; see module_loader.h for what it may be.
   static absl::StatusOr<std::unique_ptr<Program>> Load(absl::string_view contents,
                                                        const std::string& scratch_directory);
+  // The program that Save() wrote. `contents` is the benchmark's, which is not compiled before a
+  // baseline is asked for. INVALID_ARGUMENT if the bitcode cannot be read.
+  static absl::StatusOr<std::unique_ptr<Program>> Restore(const LlvmSnapshot& snapshot,
+                                                          absl::string_view contents,
+                                                          const std::string& scratch_directory);
+  // Writes the module and the baselines that are known.
+  void Save(LlvmSnapshot* snapshot) const;
 
   llvm::Module& module() { return *module_; }
 
@@ -28,11 +37,14 @@ class Program {
   absl::StatusOr<int64_t> BaselineInstructionCount(absl::string_view level);
 
  private:
-  Program() = default;
+  explicit Program(std::string scratch_directory)
+      : scratch_directory_(std::move(scratch_directory)) {}
 
-  absl::StatusOr<std::string> ComputeBaseline(absl::string_view level) const;
+  absl::StatusOr<int64_t> ComputeBaseline(absl::string_view level);
+  absl::StatusOr<std::string> CountAfter(absl::string_view level) const;
 
-  std::string original_;  // Bitcode or text IR.
+  const std::string scratch_directory_;
+  std::string original_;  // Bitcode or text IR; the benchmark's C in a restored program.
   llvm::LLVMContext context_;
   std::unique_ptr<llvm::Module> module_;
   std::map<std::string, absl::StatusOr<int64_t>, std::less<>> baselines_;

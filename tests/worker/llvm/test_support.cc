@@ -11,6 +11,16 @@
 #include "worker/llvm/module_loader.h"
 
 namespace holdfast::llvm_session {
+namespace {
+
+compiler_gym::Benchmark BenchmarkOf(absl::string_view contents) {
+  compiler_gym::Benchmark benchmark;
+  benchmark.set_uri("benchmark://test/program");
+  benchmark.mutable_program()->set_contents(std::string(contents));
+  return benchmark;
+}
+
+}  // namespace
 
 std::string DemoProgram(absl::string_view name) {
   std::ifstream file(absl::StrCat("worker/llvm/demo/programs/", name));
@@ -36,16 +46,23 @@ std::string BitcodeOf(absl::string_view c_source) {
 SessionUnderTest::SessionUnderTest() : session_(SessionContext{scratch_.path(), false}) {}
 
 absl::Status SessionUnderTest::Init(absl::string_view space, absl::string_view contents) {
+  return session_.Init(SetSpace(space), BenchmarkOf(contents));
+}
+
+absl::Status SessionUnderTest::Restore(absl::string_view space, absl::string_view contents,
+                                       const SessionSnapshot& snapshot) {
+  return session_.Restore(SetSpace(space), BenchmarkOf(contents), snapshot);
+}
+
+int SessionUnderTest::SetSpace(absl::string_view space) {
   const absl::Span<const PassSpace> spaces = PassSpaces();
   for (size_t i = 0; i < spaces.size(); ++i) {
     if (spaces[i].name != space) continue;
     passes_ = spaces[i].passes;
-    compiler_gym::Benchmark benchmark;
-    benchmark.set_uri("benchmark://test/program");
-    benchmark.mutable_program()->set_contents(std::string(contents));
-    return session_.Init(static_cast<int>(i), benchmark);
+    return static_cast<int>(i);
   }
-  return absl::NotFoundError(space);
+  ADD_FAILURE() << "no action space " << space;
+  return -1;
 }
 
 absl::StatusOr<bool> SessionUnderTest::Step(absl::string_view action) {

@@ -38,6 +38,10 @@ class SessionUnderTest {
 
   absl::Status Init(absl::string_view space, absl::string_view contents);
 
+  // Instead of Init(): from a snapshot of a session that was started with these.
+  absl::Status Restore(absl::string_view space, absl::string_view contents,
+                       const SessionSnapshot& snapshot);
+
   // A step of one action, given by name. Returns whether it had an effect.
   absl::StatusOr<bool> Step(absl::string_view action);
 
@@ -48,6 +52,9 @@ class SessionUnderTest {
   LlvmSession& session() { return session_; }
 
  private:
+  // The index of the space; -1, and a failed test: there is none.
+  int SetSpace(absl::string_view space);
+
   ScratchDirectory scratch_;
   LlvmSession session_;
   absl::Span<const Pass> passes_;

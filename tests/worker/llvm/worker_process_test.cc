@@ -19,8 +19,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/unique_fd.h"
+#include "common/worker_answer.h"
 #include "common/worker_progress.h"
 #include "proto/compiler_gym_service.grpc.pb.h"
+#include "proto/worker_control.grpc.pb.h"
 #include "tests/worker/llvm/test_support.h"
 
 namespace holdfast::llvm_session {
@@ -53,8 +55,10 @@ class WorkerProcess {
     const std::string announced = ReadAll(out->first.get(), '\n');
     int port = 0;
     EXPECT_EQ(sscanf(announced.c_str(), "Serving one session on port %d", &port), 1) << announced;
-    stub_ = compiler_gym::CompilerGymService::NewStub(
-        grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
+    const auto channel =
+        grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+    stub_ = compiler_gym::CompilerGymService::NewStub(channel);
+    control_ = WorkerControl::NewStub(channel);
   }
   ~WorkerProcess() {
     if (pid_ > 0) WaitForEnd(SIGKILL);
@@ -95,6 +99,32 @@ class WorkerProcess {
     grpc::ClientContext context;
     return stub_->Step(&context, request, &reply);
   }
+  grpc::Status Snapshot(WorkerSnapshot* snapshot) {
+    SnapshotReply reply;
+    grpc::ClientContext context;
+    grpc::Status status = control_->Snapshot(&context, {}, &reply);
+    *snapshot = reply.snapshot();
+    EXPECT_TRUE(FromTrailers(context)->clean);
+    return status;
+  }
+  grpc::Status Restore(const std::string& program, const WorkerSnapshot& snapshot) {
+    RestoreRequest request;
+    request.mutable_benchmark()->mutable_program()->set_contents(program);
+    request.set_action_space(kUnsafeSpace);
+    *request.mutable_snapshot() = snapshot;
+    RestoreReply reply;
+    grpc::ClientContext context;
+    grpc::Status status = control_->Restore(&context, request, &reply);
+    if (status.ok()) session_ = reply.session_id();
+    EXPECT_EQ(FromTrailers(context)->is_error, !status.ok());
+    return status;
+  }
+  std::string Fingerprint() {
+    FingerprintReply reply;
+    grpc::ClientContext context;
+    EXPECT_TRUE(control_->Fingerprint(&context, {}, &reply).ok());
+    return reply.fingerprint();
+  }
 
  private:
   // Until its end, or `last`. The pipe's reading end does not block, hence poll().
@@ -112,6 +142,7 @@ class WorkerProcess {
   pid_t pid_ = 0;
   UniqueFd err_;
   std::unique_ptr<compiler_gym::CompilerGymService::Stub> stub_;
+  std::unique_ptr<WorkerControl::Stub> control_;
   int64_t session_ = 0;
 };
 
@@ -149,6 +180,26 @@ TEST_F(WorkerProcessTest, KilledBetweenCallsItWasDoingNothing) {
   EXPECT_TRUE(WIFSIGNALED(worker_.WaitForEnd(SIGKILL)));
   EXPECT_EQ(ReadProgress(progress_file_).activity, WorkerFailure::NONE);
   EXPECT_EQ(worker_.Errors(), "");
+}
+
+TEST_F(WorkerProcessTest, AnotherProcessGoesOnFromASnapshot) {
+  const std::string program = DemoProgram("calculator.c");
+  WorkerSnapshot snapshot;
+  EXPECT_EQ(worker_.Snapshot(&snapshot).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  ASSERT_TRUE(worker_.Start(program).ok());
+  ASSERT_TRUE(worker_.Step({"sroa", "loop-rotate", "licm"}).ok());
+  ASSERT_TRUE(worker_.Snapshot(&snapshot).ok());
+  WorkerProcess other(scratch_.path() + "/other_progress");
+  WorkerSnapshot cut = snapshot;
+  cut.mutable_data()->resize(snapshot.data().size() / 2);
+  EXPECT_EQ(other.Restore(program, cut).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  ASSERT_TRUE(other.Restore(program, snapshot).ok());
+  EXPECT_EQ(other.Restore(program, snapshot).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(other.Fingerprint(), worker_.Fingerprint());
+  for (const char* action : {"inline", "gvn", "simplifycfg"}) {
+    ASSERT_TRUE(other.Step({action}).ok() && worker_.Step({action}).ok()) << action;
+    EXPECT_EQ(other.Fingerprint(), worker_.Fingerprint()) << action;
+  }
 }
 
 TEST(WorkerProcess, ServesWithoutItsProgressFile) {
