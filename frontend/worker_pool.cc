@@ -103,7 +103,7 @@ void WorkerPool::AcquireNow(WorkerRequest request, OnLease on_lease, OnFailure o
   }
   Waiter waiter{std::move(on_lease), std::move(on_exit), std::move(request.borrower), 0};
   if (request.only_spare) {
-    WorkerSlot* const spare = waiters_.empty() ? FindUsable() : nullptr;
+    WorkerSlot* const spare = FindUsable();  // While there is one, nobody waits.
     if (spare == nullptr) {
       waiter.on_lease(absl::ResourceExhaustedError("no worker is idle"));
       return;

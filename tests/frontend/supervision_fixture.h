@@ -33,7 +33,7 @@ class SupervisionFixture : public testing::Test {
     std::filesystem::remove_all(scratch_);
   }
 
-  void MakePool(WorkerPool::Options options) {
+  void MakePool(const WorkerPool::Options& options) {
     WorkerSlot::Dependencies dependencies;
     dependencies.clock = &clock_;
     dependencies.spawner = &spawner_;

@@ -43,7 +43,7 @@ class WorkerPoolDemandTest : public SupervisionFixture {
     options.warm = warm;
     options.max = max;
     options.available_memory = [this] { return available_memory_; };
-    SupervisionFixture::MakePool(std::move(options));
+    SupervisionFixture::MakePool(options);
   }
   Borrowed Borrow(uint64_t client = 0) {
     Borrowed borrowed;
@@ -218,7 +218,8 @@ TEST_F(WorkerPoolDemandTest, GrownWorkerIsAskedForOnce) {
   memory_limit_ = int64_t{4} << 30;
   MakePool(0, 2);
   const std::vector<Borrowed> all = BorrowAll(1);
-  client(1).Call(WorkerMethod::kStartSession, {}, absl::InfiniteFuture(), [](WorkerReply) {});
+  client(1).Call(WorkerMethod::kStartSession, {}, absl::InfiniteFuture(),
+                 [](const WorkerReply&) {});
   client(1).Answer({});
   spawner_.process(1).usage.memory_bytes = 1000;
   Advance(absl::Seconds(2));
@@ -279,6 +280,33 @@ TEST_F(WarmWorkersTest, StayWithinTheMemoryOfTheMachine) {
   RunSessions(100, absl::Milliseconds(250));
   EXPECT_LE(warm_target_, 2 + 3);
   EXPECT_GE(warm_target_, 3);
+}
+
+TEST_F(WarmWorkersTest, OnlyThoseAreRetiredThatNobodyNeededAllTheTime) {
+  MakePool(1, 10);
+  std::vector<std::shared_ptr<Outcome>> loans;
+  for (int i = 0; i < 6; ++i) loans.push_back(Acquire());
+  ready_ = 0;
+  MakeAllReady();
+  ASSERT_EQ(spawner_.alive().size(), 7u) << "one is warm";
+  for (const auto& loan : loans) pool_->Return(*loan->lease);
+  Settle();
+  Advance(absl::Seconds(5));
+  ExitKilled();
+  EXPECT_EQ(spawner_.alive().size(), 6u) << "the others were in use when the first came back";
+  Advance(absl::Seconds(3));
+  loans = {Acquire(), Acquire(), Acquire()};
+  for (const auto& loan : loans) pool_->Return(*loan->lease);
+  Settle();
+  Advance(absl::Milliseconds(1999));
+  ExitKilled();
+  EXPECT_EQ(spawner_.alive().size(), 6u);
+  Advance(absl::Milliseconds(1));
+  ExitKilled();
+  EXPECT_EQ(spawner_.alive().size(), 4u) << "as many as were in use at once, and the warm one";
+  Advance(absl::Seconds(5));
+  ExitKilled();
+  EXPECT_EQ(spawner_.alive().size(), 1u);
 }
 
 TEST_F(WarmWorkersTest, SurplusThatIsNeededNowAndThenIsKept) {

@@ -16,12 +16,12 @@ using testing::Pair;
 
 class WorkerReuseTest : public SupervisionFixture {
  protected:
-  // One worker on loan, the only one there may be.
+  // One worker on loan, and nobody who asks for more.
   void Start(int reuse) {
     memory_limit_ = int64_t{4} << 30;
     WorkerPool::Options options;
     options.warm = 0;
-    options.max = 1;
+    options.max = 2;
     options.reuse = reuse;
     MakePool(options);
     spawner_.process(1).usage.memory_bytes = 1000;

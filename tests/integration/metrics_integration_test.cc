@@ -255,9 +255,9 @@ TEST_F(MetricsTest, NoSeriesIsMadeByWhatClientsDo) {
       EXPECT_NE((*match)[2].str(), unbounded);
     }
   }
-  const std::set<std::string> bounded = {"method",  "code",     "state",   "cause",
-                                         "outcome", "le",       "version", "compiler",
-                                         "grpc",    "quantile", "limit",   "mechanism"};
+  const std::set<std::string> bounded = {"method", "code",      "state",    "cause", "outcome",
+                                         "le",     "version",   "compiler", "grpc",  "quantile",
+                                         "limit",  "mechanism", "reason"};
   for (const std::string& name : names) EXPECT_EQ(bounded.count(name), 1u) << name;
 }
 
