@@ -117,7 +117,7 @@ TEST_F(WorkerPoolDemandTest, SpareWorkersAreLentAtOnceOrNotAtAll) {
 TEST_F(WorkerPoolDemandTest, SpareWorkersThatAreDeadAreNotLent) {
   MakePool(1, 2);
   BecomeReady(1);
-  spawner_.process(1).ended = true;
+  spawner_.process(1).condition = ProcessCondition::kEnded;
   EXPECT_EQ(AcquireSpare()->lease.status().code(), absl::StatusCode::kResourceExhausted);
 }
 

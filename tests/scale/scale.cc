@@ -102,9 +102,10 @@ Offer AskFor(const SessionType& type, const ServiceProcess& service) {
     offer.action_space = i;
     const auto& names = spaces.action_space_list(i).space().named_discrete().name();
     for (int action = 0; action < names.size(); ++action) {
-      const bool is_wanted =
-          std::find(type.actions.begin(), type.actions.end(), names[action]) != type.actions.end();
-      if (is_wanted || type.actions.empty()) offer.actions.push_back(action);
+      if (std::find(type.actions.begin(), type.actions.end(), names[action]) !=
+          type.actions.end()) {
+        offer.actions.push_back(action);
+      }
     }
   }
   return offer;
@@ -249,8 +250,11 @@ int Main() {
   const double before = Resident(service);
 
   absl::Time start = absl::Now();
-  InParallel(clients, [&](Client* client) { client->Open(count / client_count - 1); });
-  const int opened = count / client_count * client_count;
+  const int opened = std::max(count, client_count);
+  InParallel(clients, [&](Client* client) {
+    const bool is_first = client == clients.front().get();
+    client->Open(opened / client_count - 1 + (is_first ? opened % client_count : 0));
+  });
   std::printf("opened %d sessions on at most %d workers, %.0f a second\n", opened, workers,
               opened / absl::ToDoubleSeconds(absl::Now() - start));
   const auto parked = [&] {

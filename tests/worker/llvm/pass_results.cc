@@ -29,10 +29,10 @@ constexpr int kPassesOfASequence = 10;
 // What is allocated later has other addresses, also in comparison with each other.
 void ShuffleHeap(uint32_t seed) {
   std::mt19937 random(seed);
-  std::vector<std::unique_ptr<char[]>> blocks;
+  static std::vector<std::unique_ptr<char[]>> blocks;  // Some stay.
   for (int i = 0; i < 5000; ++i) blocks.push_back(std::make_unique<char[]>(16 + random() % 700));
   for (auto& block : blocks) {
-    if (random() % 4 == 0) block.release();  // NOLINT(bugprone-unused-return-value): stays.
+    if (random() % 4 != 0) block.reset();
   }
 }
 
