@@ -89,11 +89,12 @@ std::shared_ptr<Checkpoint> PendingCheckpoint::result() const {
 }
 
 bool IsCheckpointDue(const RebuildCosts& costs, bool is_move_expected) {
-  const auto or_init = [&](absl::Duration measured) {
-    return measured > absl::ZeroDuration() ? measured : costs.init;
-  };
-  const absl::Duration snapshot = or_init(costs.snapshot);
-  if (costs.tail < kMinTail || costs.tail < snapshot + or_init(costs.restore)) return false;
+  const bool is_known = costs.snapshot > absl::ZeroDuration();
+  if (costs.tail < kMinTail) return false;
+  if (is_move_expected && !is_known) return true;
+  const absl::Duration snapshot = is_known ? costs.snapshot : costs.init;
+  const absl::Duration restore = costs.restore > absl::ZeroDuration() ? costs.restore : snapshot;
+  if (costs.tail < snapshot + restore) return false;
   return is_move_expected || kShare * costs.tail >= snapshot;
 }
 

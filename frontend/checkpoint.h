@@ -111,8 +111,10 @@ class PendingCheckpoint {
 // a tenth of a session's time: by Young's formula the best interval is sqrt(2 * snapshot * mean
 // time between failures), which for passes of milliseconds that fail once in some hundred steps is
 // about ten times the cost of a snapshot. Either way a rebuild costs no more than a fixed multiple
-// of a snapshot, however long the history. As long as nothing was measured, snapshot and restore
-// are taken to cost as much as Init.
+// of a snapshot, however long the history.
+//
+// What is not known: the first snapshot before a move is taken to learn what it costs; else it is
+// taken to cost as much as Init, and a restore as much as a snapshot.
 bool IsCheckpointDue(const RebuildCosts& costs, bool is_move_expected);
 
 }  // namespace holdfast

@@ -111,13 +111,22 @@ TEST(IsCheckpointDueTest, NeedlessOnesTakeATenthOfTheTime) {
 TEST(IsCheckpointDueTest, UnknownCostsAreTakenToBeThoseOfInit) {
   RebuildCosts costs;
   costs.init = absl::Milliseconds(10);
-  costs.tail = absl::Milliseconds(19);
-  EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/true));
-  costs.tail = absl::Milliseconds(20);
-  EXPECT_TRUE(IsCheckpointDue(costs, /*is_move_expected=*/true));
+  costs.tail = absl::Milliseconds(99);
   EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/false));
   costs.tail = absl::Milliseconds(100);
   EXPECT_TRUE(IsCheckpointDue(costs, /*is_move_expected=*/false));
+}
+
+TEST(IsCheckpointDueTest, TheFirstBeforeAMoveTellsWhatTheyCost) {
+  RebuildCosts costs;
+  costs.init = absl::Seconds(10);  // Much of that may be a compiler that a restore does not need.
+  costs.tail = absl::Seconds(11);
+  EXPECT_TRUE(IsCheckpointDue(costs, /*is_move_expected=*/true));
+  EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/false));
+  costs.snapshot = absl::Seconds(6);
+  EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/true)) << "a restore costs as much";
+  costs.restore = absl::Seconds(4);
+  EXPECT_TRUE(IsCheckpointDue(costs, /*is_move_expected=*/true));
 }
 
 TEST(IsCheckpointDueTest, NotForNextToNothing) {
