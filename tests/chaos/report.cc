@@ -100,15 +100,17 @@ void Report::AddMetrics(absl::string_view text) {
         absl::StrSplit(line, absl::MaxSplits(' ', 1));
     absl::string_view series = parts.first;
     double value = 0;
+    // Not of ours: others' summaries may be NaN.
+    if (!absl::ConsumePrefix(&series, "holdfast_")) continue;
     if (!absl::SimpleAtod(parts.second, &value)) continue;
     const auto count = static_cast<int64_t>(value);
-    if (series == "holdfast_broken_invariants_total") {
+    if (series == "broken_invariants_total") {
       broken_invariants += count;
-    } else if (absl::ConsumePrefix(&series, "holdfast_worker_failures_total{cause=\"")) {
+    } else if (absl::ConsumePrefix(&series, "worker_failures_total{cause=\"")) {
       worker_failures[std::string(absl::StripSuffix(series, "\"}"))] += count;
-    } else if (absl::ConsumePrefix(&series, "holdfast_recoveries_total{outcome=\"")) {
+    } else if (absl::ConsumePrefix(&series, "recoveries_total{outcome=\"")) {
       recoveries[std::string(absl::StripSuffix(series, "\"}"))] += count;
-    } else if (absl::ConsumePrefix(&series, "holdfast_recovery_duration_seconds_bucket{le=\"")) {
+    } else if (absl::ConsumePrefix(&series, "recovery_duration_seconds_bucket{le=\"")) {
       double bound = 0;
       if (absl::SimpleAtod(absl::StripPrefix(absl::StripSuffix(series, "\"}"), "+"), &bound)) {
         recovery_duration[bound] += count;
