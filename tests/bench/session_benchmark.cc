@@ -27,7 +27,10 @@ namespace holdfast {
 namespace {
 
 constexpr char kSmall[] = "benchmark://holdfast-v0/small";
+constexpr char kMedium[] = "benchmark://holdfast-v0/medium";
 constexpr char kLarge[] = "benchmark://holdfast-v0/large";
+
+constexpr absl::Duration kRest = absl::Milliseconds(100);
 
 // A program of so many functions, none of which is like another.
 std::string LargeProgram(int functions) {
@@ -97,14 +100,10 @@ class Benchmark {
     for (int i = 0; i < spaces.observation_space_list_size(); ++i) {
       if (spaces.observation_space_list(i).name() == "Bitcode") bitcode_ = i;
     }
-    AddBenchmark(stub_.get(), kSmall, "int main() { return 0; }\n");
-    // As bitcode, so that the C compiler is not measured.
-    TestSession source(service_, absl::StrCat(kLarge, "/source"),
-                       LargeProgram(absl::GetFlag(FLAGS_functions)), action_space_);
-    const std::string bitcode = source.Observe(bitcode_).byte_tensor().value();
-    source.End();
-    std::printf("large program: %.1f MB of bitcode\n", static_cast<double>(bitcode.size()) / 1e6);
-    AddBenchmark(stub_.get(), kLarge, bitcode);
+    const int functions = absl::GetFlag(FLAGS_functions);
+    AddBitcode(kSmall, "int main() { return 0; }\n");
+    AddBitcode(kMedium, LargeProgram(std::max(1, functions / 50)));
+    AddBitcode(kLarge, LargeProgram(functions));
   }
 
   void Forks() {
@@ -116,9 +115,16 @@ class Benchmark {
     const auto fork = [&](TestSession* session, std::vector<double>* first_steps) {
       std::vector<double> forks;
       for (int i = 0; i < absl::GetFlag(FLAGS_rounds); ++i) {
+        absl::SleepFor(kRest);  // The end of the last child is not measured.
+        session->Step({});
         const absl::Time start = absl::Now();
-        TestSession child = session->Fork();
+        compiler_gym::ForkSessionRequest request;
+        request.set_session_id(session->id());
+        compiler_gym::ForkSessionReply reply;
+        grpc::ClientContext context;
+        session->stub().ForkSession(&context, request, &reply);
         forks.push_back(absl::ToDoubleSeconds(absl::Now() - start));
+        TestSession child(service_, reply.session_id());
         child.Step({Pass(0)});
         first_steps->push_back(absl::ToDoubleSeconds(absl::Now() - start));
         child.End();
@@ -140,7 +146,7 @@ class Benchmark {
 
   void Recoveries() {
     for (const int actions : {10, 100, 1000}) {
-      TestSession session = Start(absl::StrCat(kLarge, "/source/medium"));
+      TestSession session = Start(kMedium);
       double applied = 0;
       for (int i = 0; i < actions; ++i) applied += Seconds([&] { session.Step({Pass(i)}); });
       std::vector<double> recoveries;
@@ -164,12 +170,15 @@ class Benchmark {
     std::printf("start and end, one client: %.0f a second\n", count / seconds);
   }
 
-  void AddMedium() {
-    AddBenchmark(stub_.get(), absl::StrCat(kLarge, "/source/medium"),
-                 LargeProgram(std::max(1, absl::GetFlag(FLAGS_functions) / 50)));
-  }
-
  private:
+  // As bitcode, so that the C compiler is not measured.
+  void AddBitcode(const std::string& uri, const std::string& program) {
+    TestSession source(service_, absl::StrCat(uri, "/source"), program, action_space_);
+    const std::string bitcode = source.Observe(bitcode_).byte_tensor().value();
+    source.End();
+    std::printf("%s: %.3f MB of bitcode\n", uri.c_str(), static_cast<double>(bitcode.size()) / 1e6);
+    AddBenchmark(stub_.get(), uri, bitcode);
+  }
   TestSession Start(const std::string& uri) {
     int64_t id = 0;
     const grpc::Status status = StartSession(stub_.get(), uri, action_space_, &id);
@@ -192,7 +201,6 @@ int main(int argc, char** argv) {
   absl::ParseCommandLine(argc, argv);
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   holdfast::Benchmark benchmark;
-  benchmark.AddMedium();
   benchmark.Forks();
   benchmark.Recoveries();
   benchmark.Starts();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/strings/str_cat.h"
 #include "frontend/spawner/process_usage.h"
 #include "frontend/spawner/spawner_client.h"
@@ -45,6 +46,12 @@ TEST(GroupByLeader, FollowsGroupsAndParents) {
 class SpawnerUsageTest : public SpawnerClientTest, public testing::WithParamInterface<bool> {
  protected:
   SpawnerUsageTest() : SpawnerClientTest(GetParam()) {}
+
+  void SetUp() override {
+#ifdef ABSL_HAVE_THREAD_SANITIZER
+    GTEST_SKIP() << "the sanitizer adds a thread and memory to each process";
+#endif
+  }
 
   ProcessUsage Measure(Observed* observed, bool whole_group) {
     const auto usages = client_->Measure({observed->id}, whole_group);
