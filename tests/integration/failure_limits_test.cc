@@ -85,13 +85,17 @@ TEST(FailureLimitsTest, CrashInInitThatDoesNotRepeatStartsTheSession) {
 
 TEST(FailureLimitsTest, NoFreeWorkerInTimeIsResourceExhausted) {
   MisbehavingService service({"--max_workers=1", "--worker_wait_timeout=2s"});
-  TestSession session = service.NewSession();
+  const Marker marker = service.NewMarker();
+  TestSession session = service.NewSession(marker);
+  auto step = StepLater(&session, {"wait"});  // Between calls it would give up its worker.
+  ASSERT_TRUE(marker.AwaitWaiting());
   const grpc::Status status = service.TryStart("ok");
   EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(status.error_message(), HasSubstr("--max_workers"));
-  EXPECT_TRUE(StepBy(&session, {"add_one"}).ok());
-  EXPECT_EQ(session.End(), 0);
+  marker.Go();
+  EXPECT_TRUE(step.get().ok());
   EXPECT_TRUE(service.TryStart("ok").ok());
+  ExpectState(&session, "wait = 1");
 }
 
 TEST(FailureLimitsTest, CallQueuedBehindALongStepHasItsOwnDeadline) {

@@ -94,14 +94,18 @@ class LeakTest : public testing::Test {
     }
     return 0;
   }
-  // Waits until there are as many idle workers as there should be, and none else. One that is still
-  // starting has its descriptors yet to come.
+  // Waits until there are as many idle workers as there should be, and none else: those that the
+  // demand has called for go when it is over. One that is still starting has its descriptors yet to
+  // come.
   void AwaitRest() {
-    EXPECT_TRUE(WaitUntil([&] {
-      if (service_.Metric("holdfast_workers{state=\"idle\"}") != kWarmWorkers) return false;
-      const Holdings now = Now();
-      return now.workers == kWarmWorkers && now.scratch_directories == kWarmWorkers;
-    })) << Now();
+    EXPECT_TRUE(WaitUntil(
+        [&] {
+          if (service_.Metric("holdfast_workers{state=\"idle\"}") != kWarmWorkers) return false;
+          const Holdings now = Now();
+          return now.workers == kWarmWorkers && now.scratch_directories == kWarmWorkers;
+        },
+        absl::Minutes(2)))
+        << Now();
   }
   // Does `live` so many times, after a tenth of that as a warm-up, and checks what is left.
   void Repeat(int times, const std::string& what, const std::function<void()>& live) {
