@@ -309,7 +309,7 @@ void Session::OnStepped(const WorkerReply& reply) {
   if (answer.clean) {
     Transition(SessionState::kResident);
   } else {
-    ReleaseWorker();
+    PreemptWorker();  // Its state is in doubt: nobody shall have it.
     Transition(SessionState::kParked);
   }
   FinishCurrent(
@@ -327,7 +327,7 @@ void Session::OnParameterHandled(const WorkerReply& reply) {
   if (!is_malformed && (reply.status.ok() || reply.answer->clean)) {
     Transition(SessionState::kResident);
   } else {
-    ReleaseWorker();
+    PreemptWorker();  // Its state is in doubt: nobody shall have it.
     Transition(SessionState::kParked);
   }
   FinishCurrent(reply.status.ok()
