@@ -8,7 +8,7 @@ namespace {
 // Of a session's own time, that snapshots may take which are not for a move.
 constexpr double kShare = 0.1;
 // Below that a rebuild is not worth a thought.
-constexpr absl::Duration kMinTail = absl::Milliseconds(1);
+constexpr absl::Duration kMinTail = absl::Milliseconds(5);
 
 }  // namespace
 

@@ -45,7 +45,8 @@ SessionType ExampleType() {
   std::string program;
   std::mt19937 random(1);
   for (int i = 0; i < 200; ++i) program += "+-<>.T"[random() % 6];
-  return {"worker/example/example_worker", "pass", "text", {}, program};
+  return {
+      "worker/example/example_worker", "pass", "text", {"fold", "fold-moves", "clean"}, program};
 }
 
 SessionType LlvmType() {
@@ -241,6 +242,10 @@ int Main() {
   const Offer offer = AskFor(type, service);
   AddBenchmark(service.NewClient().get(), kUri, type.program);
   std::vector<std::unique_ptr<Client>> clients;
+  if (offer.actions.empty() || offer.observation < 0) {
+    std::printf("the service does not offer what is needed\n");
+    return 1;
+  }
   for (int i = 0; i < client_count; ++i) {
     clients.push_back(
         std::make_unique<Client>(service, offer, absl::GetFlag(FLAGS_seed) * 1000 + i));
@@ -262,9 +267,11 @@ int Main() {
   };
   WaitUntil([&] { return parked() == opened; }, absl::Seconds(30));
   const double history = service.Metric("holdfast_history_bytes").value_or(0);
+  const double checkpoints = service.Metric("holdfast_checkpoint_bytes").value_or(0);
   const double grown = Resident(service) - before;
-  std::printf("parked %.0f; the front has grown by %.0f bytes a session, %.0f of them history\n",
-              parked(), grown / opened, history / opened);
+  std::printf("parked %.0f; the front has grown by %.0f bytes a session, of them %.0f history and "
+              "%.0f checkpoint\n",
+              parked(), grown / opened, history / opened, checkpoints / opened);
 
   start = absl::Now();
   InParallel(clients,
