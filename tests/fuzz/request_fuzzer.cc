@@ -146,8 +146,7 @@ void Worker::OnParameter(const SessionParameter& parameter, const Outcome& outco
 
 void Worker::OnRestored(const Outcome& outcome) {
   if (!outcome.status.ok()) {
-    Require((host_.session_count() == 1) == outcome.had_session,
-            "a failed restore leaves nothing");
+    Require((host_.session_count() == 1) == outcome.had_session, "a failed restore leaves nothing");
     return;
   }
   Require(!outcome.had_session, "a worker holds one session");

@@ -269,9 +269,10 @@ int Main() {
   const double history = service.Metric("holdfast_history_bytes").value_or(0);
   const double checkpoints = service.Metric("holdfast_checkpoint_bytes").value_or(0);
   const double grown = Resident(service) - before;
-  std::printf("parked %.0f; the front has grown by %.0f bytes a session, of them %.0f history and "
-              "%.0f checkpoint\n",
-              parked(), grown / opened, history / opened, checkpoints / opened);
+  std::printf(
+      "parked %.0f; the front has grown by %.0f bytes a session, of them %.0f history and "
+      "%.0f checkpoint\n",
+      parked(), grown / opened, history / opened, checkpoints / opened);
 
   start = absl::Now();
   InParallel(clients,
