@@ -20,6 +20,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/unique_fd.h"
 #include "common/version.h"
@@ -470,6 +471,10 @@ int RunFrontend(int argc, char** argv, const std::string& usage, bool is_worker)
     std::cerr << "ERROR: " << options.status().message() << std::endl;
     return 1;
   }
+#ifdef NDEBUG
+  // Debian's Abseil looks for deadlocks, for 400 bytes a mutex: as much again as a session.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+#endif
   signal(SIGPIPE, SIG_IGN);
   umask(0077);  // Logs, scratch data and sockets are the user's own.
   Frontend frontend(*options);
