@@ -10,6 +10,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
@@ -162,6 +163,24 @@ class Benchmark {
     }
   }
 
+  // Of parked sessions, on a service that parks at once.
+  void Materialisations() {
+    const ServiceProcess service("worker/llvm/llvm_worker", {"--park_after=100ms"});
+    for (const auto& [name, bitcode] : programs_) {
+      TestSession session(service, name, bitcode, action_space_);
+      std::vector<double> seconds;
+      std::vector<double> resident;
+      for (int i = 0; i < absl::GetFlag(FLAGS_rounds); ++i) {
+        WaitUntil([&] { return service.Metric("holdfast_sessions{state=\"parked\"}") == 1; });
+        seconds.push_back(Seconds([&] { session.Step({}); }));
+        resident.push_back(Seconds([&] { session.Step({}); }));
+      }
+      std::printf("%s: a step of nothing takes a parked session %.4f s, any other %.4f s\n",
+                  name.c_str(), Median(std::move(seconds)), Median(std::move(resident)));
+      session.End();
+    }
+  }
+
   void Starts() {
     const int count = 50 * absl::GetFlag(FLAGS_rounds);
     const double seconds = Seconds([&] {
@@ -178,6 +197,7 @@ class Benchmark {
     source.End();
     std::printf("%s: %.3f MB of bitcode\n", uri.c_str(), static_cast<double>(bitcode.size()) / 1e6);
     AddBenchmark(stub_.get(), uri, bitcode);
+    programs_.emplace_back(uri, bitcode);
   }
   TestSession Start(const std::string& uri) {
     int64_t id = 0;
@@ -192,6 +212,7 @@ class Benchmark {
   int action_space_ = 0;
   int bitcode_ = 0;
   std::vector<int64_t> passes_;
+  std::vector<std::pair<std::string, std::string>> programs_;  // URI and bitcode.
 };
 
 }  // namespace
@@ -203,5 +224,6 @@ int main(int argc, char** argv) {
   holdfast::Benchmark benchmark;
   benchmark.Forks();
   benchmark.Recoveries();
+  benchmark.Materialisations();
   benchmark.Starts();
 }

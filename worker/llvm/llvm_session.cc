@@ -165,7 +165,8 @@ absl::StatusOr<const Pass*> LlvmSession::FindPass(int64_t index) const {
 
 absl::StatusOr<std::string> LlvmSession::OptCommand(absl::string_view further_actions) const {
   std::vector<absl::string_view> pipelines;
-  for (const int32_t action : actions_) pipelines.push_back(PipelineFor(passes_[action], program_->module()));
+  for (const int32_t action : actions_)
+    pipelines.push_back(PipelineFor(passes_[action], program_->module()));
   for (const absl::string_view text : absl::StrSplit(further_actions, ',', absl::SkipEmpty())) {
     int64_t index = 0;
     if (!absl::SimpleAtoi(text, &index)) {
