@@ -144,7 +144,7 @@ void CompilerService::StartCached(const Call& call,
     return;
   }
   absl::Status budget = CheckRecordBudget();
-  if (budget.ok()) budget = CheckSessionCount();
+  if (budget.ok()) budget = ReserveSession();
   if (!budget.ok()) {
     call->Finish(ToGrpcStatus(budget));
     return;
@@ -158,7 +158,7 @@ void CompilerService::StartCached(const Call& call,
                      [call, session, table = deps_.table](const grpc::Status& status,
                                                           const grpc::ByteBuffer& reply) {
                        // Before the client can use it.
-                       if (status.ok()) table->Insert(session);
+                       status.ok() ? table->Insert(session) : table->Forgo();
                        call->Finish(status, reply);
                      });
   AbandonWith(call, session, ticket);
@@ -169,7 +169,7 @@ void CompilerService::ForkSession(const Call& call) {
   if (!ParseRequest(*call, &request)) return;
   const std::shared_ptr<Session> session = FindSession(call, request.session_id());
   if (session == nullptr) return;
-  const absl::Status budget = CheckSessionCount();
+  const absl::Status budget = ReserveSession();
   if (!budget.ok()) {
     call->Finish(ToGrpcStatus(budget));
     return;
@@ -180,6 +180,7 @@ void CompilerService::ForkSession(const Call& call) {
       new_id, ConnectionOf(*call), call->deadline(),
       [call, table = deps_.table](const grpc::Status& status, std::shared_ptr<Session> child) {
         if (!status.ok()) {
+          table->Forgo();
           call->Finish(status);
           return;
         }
@@ -340,11 +341,12 @@ absl::Status CompilerService::CheckRecordBudget(int64_t new_bytes) {
                    deps_.max_record_bytes, " (--max_record_bytes): end sessions, or raise it"));
 }
 
-absl::Status CompilerService::CheckSessionCount() const {
-  if (deps_.table->size() < deps_.max_sessions) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat("there are ", deps_.table->size(),
-                                                   " sessions, of at most ", deps_.max_sessions,
-                                                   " (--max_sessions): end sessions, or raise it"));
+absl::Status CompilerService::ReserveSession() {
+  if (deps_.table->Reserve()) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("there are ", deps_.max_sessions,
+                   " sessions already, those that are being started included (--max_sessions): end "
+                   "sessions, or raise it"));
 }
 
 void CompilerService::AbandonWith(const Call& call, const std::shared_ptr<Session>& session,

@@ -86,7 +86,8 @@ class CompilerService {
   // RESOURCE_EXHAUSTED if they take too much, with `new_bytes` of benchmarks on top, even when the
   // cache gave what it could.
   absl::Status CheckRecordBudget(int64_t new_bytes = 0);
-  absl::Status CheckSessionCount() const;
+  // RESOURCE_EXHAUSTED: there is no place for another session.
+  absl::Status ReserveSession();
   // The call's answer is given up with the call.
   static void AbandonWith(const Call& call, const std::shared_ptr<Session>& session,
                           Session::Ticket ticket);

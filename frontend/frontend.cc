@@ -74,7 +74,8 @@ class Frontend {
   explicit Frontend(Options options)
       : options_(std::move(options)),
         metrics_(RpcMethodNames()),
-        prefetched_(options_.warm_workers) {}
+        prefetched_(options_.warm_workers),
+        table_(options_.max_sessions) {}
 
   absl::Status Start(const std::string& program, bool is_worker);
   // Until the service was told to end, and has.

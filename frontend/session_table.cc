@@ -4,8 +4,21 @@
 
 namespace holdfast {
 
+bool SessionTable::Reserve() {
+  absl::MutexLock lock(&mutex_);
+  if (static_cast<int>(sessions_.size()) + reserved_ >= max_sessions_) return false;
+  ++reserved_;
+  return true;
+}
+
+void SessionTable::Forgo() {
+  absl::MutexLock lock(&mutex_);
+  --reserved_;
+}
+
 void SessionTable::Insert(std::shared_ptr<Session> session) {
   absl::MutexLock lock(&mutex_);
+  --reserved_;
   sessions_[session->id()] = std::move(session);
 }
 

@@ -17,6 +17,12 @@ namespace holdfast {
 // Thread-safe. Its mutex is a leaf: nothing is called under it.
 class SessionTable {
  public:
+  explicit SessionTable(int max_sessions) : max_sessions_(max_sessions) {}
+
+  // Sets a place aside for a session that is about to be made. Each is taken by Insert(), or given
+  // back by Forgo(). False: there are, or will be, --max_sessions already.
+  bool Reserve();
+  void Forgo();
   void Insert(std::shared_ptr<Session> session);
   // Null if there is none.
   std::shared_ptr<Session> Find(int64_t id) const;
@@ -33,7 +39,9 @@ class SessionTable {
  private:
   std::vector<std::shared_ptr<Session>> List() const;
 
+  const int max_sessions_;
   mutable absl::Mutex mutex_;
+  int reserved_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<int64_t, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mutex_);
 };
 
