@@ -354,8 +354,10 @@ SessionEnvironment Frontend::MakeEnvironment() {
     const WorkerDescription::Described described = description_.Get();
     SessionAbilities abilities;
     if (described == nullptr) return abilities;
-    abilities.takes_snapshots = options_.checkpoint_bytes > 0 && described->takes_snapshots();
     abilities.is_rebuildable = !described->not_replayable();
+    // A session that is never built anew has no use for one.
+    abilities.takes_snapshots =
+        abilities.is_rebuildable && options_.checkpoint_bytes > 0 && described->takes_snapshots();
     return abilities;
   };
   return environment;
