@@ -10,6 +10,8 @@ constexpr double kShare = 0.1;
 // Below that a rebuild is not worth a thought.
 constexpr absl::Duration kMinTail = absl::Milliseconds(5);
 
+constexpr absl::Duration kMinTimeLimit = absl::Seconds(5);
+
 }  // namespace
 
 Checkpoint::Checkpoint(CheckpointStore* store, int64_t entries, const RebuildCosts& costs,
@@ -96,6 +98,10 @@ bool IsCheckpointDue(const RebuildCosts& costs, bool is_move_expected) {
   const absl::Duration restore = costs.restore > absl::ZeroDuration() ? costs.restore : snapshot;
   if (costs.tail < snapshot + restore) return false;
   return is_move_expected || kShare * costs.tail >= snapshot;
+}
+
+absl::Duration SnapshotTimeLimit(const RebuildCosts& costs) {
+  return std::max(costs.head + costs.tail, kMinTimeLimit);
 }
 
 }  // namespace holdfast

@@ -117,6 +117,10 @@ class PendingCheckpoint {
 // taken to cost as much as Init, and a restore as much as a snapshot.
 bool IsCheckpointDue(const RebuildCosts& costs, bool is_move_expected);
 
+// How long a snapshot may take, or a restore: without either everything is applied again, so what
+// takes longer than that is of no use. At least 5 seconds, for a busy machine.
+absl::Duration SnapshotTimeLimit(const RebuildCosts& costs);
+
 }  // namespace holdfast
 
 #endif  // HOLDFAST_FRONTEND_CHECKPOINT_H_

@@ -2,6 +2,7 @@
 
 #include <grpcpp/support/slice.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -32,13 +33,14 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
       Call(WorkerMethod::kStartSession, WorkerStartRequest(origin_));
     } else {
       restore_start_ = absl::Now();
+      limit_ = std::min(deadline_, restore_start_ + base_.time_limit);
       Call(WorkerMethod::kRestore, WorkerRestoreRequest());
     }
   }
 
  private:
   void Call(WorkerMethod method, const grpc::ByteBuffer& request) {
-    client_->Call(method, request, deadline_,
+    client_->Call(method, request, method == WorkerMethod::kRestore ? limit_ : deadline_,
                   [self = shared_from_this(), method](const WorkerReply& reply) {
                     self->Answered(method, reply);
                   });
@@ -212,6 +214,7 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
   ReplayResult result_;
   std::string id_field_;
   absl::Time restore_start_;
+  absl::Time limit_;  // Of the restore.
   bool is_snapshot_checked_ = false;
   int64_t entries_ = 0;  // Those that the worker's session has.
   int64_t expected_actions_ = 0;

@@ -37,6 +37,7 @@ grpc::ByteBuffer WorkerStartRequest(
 struct ReplayBase {
   std::shared_ptr<const SnapshotReply> snapshot;
   int64_t entries = 0;
+  absl::Duration time_limit = absl::InfiniteDuration();  // Of the restore.
 };
 
 struct ReplayResult {

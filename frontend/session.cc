@@ -131,6 +131,9 @@ void Session::BeginTurn(std::unique_ptr<Operation> operation) {
   current_->turn_start = absl::Now();
   current_->budget =
       CallBudget(current_->turn_start, environment_->step_timeout, current_->client_deadline);
+  if (current_->kind == Kind::kSnapshot) {  // Calls may be waiting for its end.
+    current_->budget = std::min(current_->budget, current_->turn_start + SnapshotTimeLimit(costs_));
+  }
   if (current_->kind == Kind::kParameters && current_->parameters.parameter_size() > 1) {
     current_->history_before = history_.Fork();
     current_->checkmark_before = checkmark_;

@@ -48,21 +48,19 @@ void Session::OnSnapshot(const WorkerReply& reply) {
     costs_.snapshot = took;
     costs_.head += std::exchange(costs_.tail, absl::ZeroDuration());
     taken = environment_->checkpoints->Add(history_.entry_count(), costs_, std::move(snapshot));
-  } else {
-    snapshot_failures_ = kMaxSnapshotFailures;  // It would fail again.
   }
   if (state_ == SessionState::kEnded) {
     ReleaseWorker();
   } else {
     Transition(SessionState::kResident);
   }
-  FinishSnapshot(std::move(taken));
+  FinishSnapshot(std::move(taken), /*is_final=*/true);
 }
 
-void Session::FinishSnapshot(std::shared_ptr<Checkpoint> taken) {
+void Session::FinishSnapshot(std::shared_ptr<Checkpoint> taken, bool is_final) {
   environment_->on_snapshot(taken == nullptr ? SnapshotOutcome::kFailed : SnapshotOutcome::kTaken);
   if (taken == nullptr) {
-    ++snapshot_failures_;
+    snapshot_failures_ = is_final ? kMaxSnapshotFailures : snapshot_failures_ + 1;
   } else {
     snapshot_failures_ = 0;
     checkpoint_ = taken;
@@ -97,6 +95,7 @@ void Session::ForkNow(std::unique_ptr<Operation> fork) {
     child->refuse_poisoned_ = refuse_poisoned_;
     child->costs_ = costs_;
     child->checkpoint_ = checkpoint_;
+    child->snapshot_failures_ = snapshot_failures_;
     child->awaited_ = promised_ != nullptr ? promised_ : awaited_;
   }
   fork->fork_done(grpc::Status::OK, child);

@@ -51,7 +51,9 @@ void Session::OnWorkerGone(WorkerFailure failure) {
   failure.set_session_restored(current_->kind != Kind::kStart);
   if (failure.cause() == WorkerFailure::TIME_LIMIT) {
     // A caller in a hurry says nothing about the step.
-    const bool is_ours = current_->budget == current_->turn_start + environment_->step_timeout;
+    const bool is_of_restore = is_replaying_ && checkpoint_ != nullptr;
+    const bool is_ours =
+        current_->budget == current_->turn_start + environment_->step_timeout && !is_of_restore;
     SetLimit(is_ours ? "--step_timeout" : "",
              absl::ToDoubleSeconds(current_->budget - current_->turn_start),
              absl::ToDoubleSeconds(absl::Now() - current_->turn_start), &failure);
@@ -62,7 +64,8 @@ void Session::OnWorkerGone(WorkerFailure failure) {
     OnReplayFailed(failure, absl::StrCat("the worker ", DescribeFailure(failure)));
   } else if (current_->kind == Kind::kSnapshot) {
     if (state_ != SessionState::kEnded) Transition(SessionState::kParked);
-    FinishSnapshot(nullptr);
+    FinishSnapshot(
+        nullptr, IsResourceLimit(failure.cause()) || failure.cause() == WorkerFailure::TIME_LIMIT);
   } else {
     if (current_->attempts == 1) current_->first_failure = failure;
     OnCallFailed(failure);

@@ -80,7 +80,10 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
   // replay has noticed.
   ReplayBase base;
   base.snapshot = FindSnapshot();
-  if (base.snapshot != nullptr) base.entries = checkpoint_->entries();
+  if (base.snapshot != nullptr) {
+    base.entries = checkpoint_->entries();
+    base.time_limit = SnapshotTimeLimit(costs_);
+  }
   Replay(origin_, std::move(base), history_.Fork(), checkmark_, lease_.client, current_->budget,
          [self = shared_from_this(), replay_epoch](const ReplayResult& result) {
            self->OnReplayed(replay_epoch, result);
@@ -119,10 +122,15 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
 }
 
 void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& why) {
-  if (checkpoint_ != nullptr) DropCheckpoint();  // It may be to blame.
-  if (current_->kind == Kind::kPrefetch) {       // The first call will see.
+  const bool had_checkpoint = checkpoint_ != nullptr;  // Which may be to blame.
+  if (had_checkpoint) DropCheckpoint();
+  if (current_->kind == Kind::kPrefetch) {  // The first call will see.
     Transition(SessionState::kParked);
     FinishCurrent(grpc::Status::OK);
+    return;
+  }
+  if (had_checkpoint && absl::Now() < current_->budget) {
+    Materialise();
     return;
   }
   if (failure.cause() == WorkerFailure::TIME_LIMIT) {
@@ -268,7 +276,7 @@ void Session::OnReplyTooLarge() {
   PreemptWorker();  // What it had done cannot be told; a retry would end the same way.
   if (state_ != SessionState::kEnded) Transition(SessionState::kParked);
   if (current_->kind == Kind::kSnapshot) {
-    FinishSnapshot(nullptr);
+    FinishSnapshot(nullptr, /*is_final=*/true);
     return;
   }
   FinishCurrent(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,

@@ -136,5 +136,16 @@ TEST(IsCheckpointDueTest, NotForNextToNothing) {
   EXPECT_FALSE(IsCheckpointDue(costs, /*is_move_expected=*/true));
 }
 
+TEST(SnapshotTimeLimitTest, IsWhatARebuildFromTheStartCosts) {
+  RebuildCosts costs;
+  costs.head = absl::Seconds(20);
+  costs.tail = absl::Seconds(10);
+  EXPECT_EQ(SnapshotTimeLimit(costs), absl::Seconds(30));
+}
+
+TEST(SnapshotTimeLimitTest, LeavesABusyMachineSomeTime) {
+  EXPECT_EQ(SnapshotTimeLimit(RebuildCosts()), absl::Seconds(5));
+}
+
 }  // namespace
 }  // namespace holdfast

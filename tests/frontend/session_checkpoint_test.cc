@@ -127,6 +127,55 @@ TEST_F(CheckpointedSessionTest, WorkerThatDiesInASnapshotCostsARecovery) {
   EXPECT_EQ(failures_[0].during(), "Snapshot");
 }
 
+TEST_F(CheckpointedSessionTest, SnapshotHasNoMoreTimeThanARebuildAndIsNotTriedAgain) {
+  environment_.step_timeout = absl::Hours(100);
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  ASSERT_EQ(Asked(1), "snapshot");
+  const absl::Duration given = client(1).calls().front().deadline - absl::Now();
+  EXPECT_GT(given, absl::Minutes(59));
+  EXPECT_LT(given, absl::Hours(2));
+  const ResultPtr next = Step({2});
+  AnswerError(1, grpc::StatusCode::DEADLINE_EXCEEDED, absl::nullopt);
+  Exit(1, SIGKILL);
+  ReplayOn(2, {{"step 1", 1}});
+  ASSERT_EQ(Asked(2), "step 2");
+  AnswerLongStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+  EXPECT_EQ(Asked(2), "");
+  EXPECT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kFailed));
+  ASSERT_EQ(failures_.size(), 1u);
+  EXPECT_EQ(failures_[0].cause(), WorkerFailure::TIME_LIMIT);
+  EXPECT_EQ(failures_[0].limit_flag(), "");
+}
+
+TEST_F(CheckpointedSessionTest, SnapshotThatIsTooLargeIsNotTriedAgain) {
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  ASSERT_EQ(Asked(1), "snapshot");
+  const ResultPtr next = Step({2});
+  AnswerError(1, grpc::StatusCode::RESOURCE_EXHAUSTED, absl::nullopt);
+  ReplayOn(2, {{"step 1", 1}});
+  AnswerLongStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+  EXPECT_EQ(Asked(2), "");
+}
+
+TEST_F(CheckpointedSessionTest, ForkKnowsThatSnapshotsFail) {
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  AnswerError(1, grpc::StatusCode::INTERNAL, Applied(0));
+  const auto child = Fork();
+  const ResultPtr step = StepOf(child, {5});
+  ReplayOn(2, {{"step 1", 1}});
+  AnswerLongStep(2, 1);
+  EXPECT_TRUE(step->status.ok());
+  EXPECT_EQ(Asked(2), "");
+}
+
 TEST_F(CheckpointedSessionTest, RefusedSnapshotIsReplacedByAReplayOnTheSameWorker) {
   TakeSnapshotOnWorker1();
   Exit(1, SIGKILL);
@@ -183,6 +232,23 @@ TEST_F(CheckpointedSessionTest, SnapshotThatKillsItsWorkerIsDropped) {
   Crash(2);
   ReplayOn(3, {{"step 1", 1}});
   ASSERT_EQ(Asked(3), "step 2");
+  AnswerStep(3, 1);
+  EXPECT_TRUE(next->status.ok());
+}
+
+TEST_F(CheckpointedSessionTest, RestoreThatTakesTooLongLeavesTimeForAReplay) {
+  environment_.step_timeout = absl::Hours(100);
+  TakeSnapshotOnWorker1();
+  Exit(1, SIGKILL);
+  const ResultPtr next = Step({2});
+  BecomeReady(2);
+  ASSERT_EQ(Asked(2), "restore one");
+  EXPECT_LT(client(2).calls().front().deadline - absl::Now(), absl::Hours(2));
+  AnswerError(2, grpc::StatusCode::DEADLINE_EXCEEDED, absl::nullopt);
+  Exit(2, SIGKILL);
+  ReplayOn(3, {{"step 1", 1}});
+  ASSERT_EQ(Asked(3), "step 2");
+  EXPECT_GT(client(3).calls().front().deadline - absl::Now(), absl::Hours(99));
   AnswerStep(3, 1);
   EXPECT_TRUE(next->status.ok());
 }
