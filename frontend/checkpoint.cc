@@ -74,12 +74,13 @@ bool PendingCheckpoint::Await(Then then) {
   return !is_resolved_;
 }
 
-void PendingCheckpoint::Resolve(const std::shared_ptr<Checkpoint>& checkpoint) {
+void PendingCheckpoint::Resolve(const std::shared_ptr<Checkpoint>& checkpoint, int failures) {
   std::vector<Then> waiting;
   {
     absl::MutexLock lock(&mutex_);
     is_resolved_ = true;
     result_ = checkpoint;
+    failures_ = failures;
     waiting.swap(waiting_);
   }
   for (Then& then : waiting) then(checkpoint);
@@ -88,6 +89,11 @@ void PendingCheckpoint::Resolve(const std::shared_ptr<Checkpoint>& checkpoint) {
 std::shared_ptr<Checkpoint> PendingCheckpoint::result() const {
   absl::MutexLock lock(&mutex_);
   return result_;
+}
+
+int PendingCheckpoint::failures() const {
+  absl::MutexLock lock(&mutex_);
+  return failures_;
 }
 
 bool IsCheckpointDue(const RebuildCosts& costs, bool is_move_expected) {

@@ -93,15 +93,17 @@ class PendingCheckpoint {
 
   // Runs `then` from within Resolve(). False: it is resolved already, and `then` is dropped.
   bool Await(Then then);
-  // Once.
-  void Resolve(const std::shared_ptr<Checkpoint>& checkpoint);
+  // Once. `failures`: see Session.
+  void Resolve(const std::shared_ptr<Checkpoint>& checkpoint, int failures = 0);
   // Null before Resolve(), too.
   std::shared_ptr<Checkpoint> result() const;
+  int failures() const;
 
  private:
   mutable absl::Mutex mutex_;
   bool is_resolved_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<Checkpoint> result_ ABSL_GUARDED_BY(mutex_);
+  int failures_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Then> waiting_ ABSL_GUARDED_BY(mutex_);
 };
 

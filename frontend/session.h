@@ -193,8 +193,8 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   bool BeginOwnTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsSnapshotDue(bool is_move_expected) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnSnapshot(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // `taken`: null if it failed. `is_final`: as it would again.
-  void FinishSnapshot(std::shared_ptr<Checkpoint> taken, bool is_final = false)
+  // `taken`: null if it failed.
+  void FinishSnapshot(std::shared_ptr<Checkpoint> taken, bool is_failure_final)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForkNow(std::unique_ptr<Operation> fork) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of a fork: gets onto a worker ahead of its first call, if one is to spare.
@@ -205,6 +205,8 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   // Of the checkpoint; null if there is none, or no longer.
   std::shared_ptr<const SnapshotReply> FindSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of a snapshot. `is_final`: another would fail as well.
+  void CountSnapshotFailure(bool is_final) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Park() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Getting onto a worker.
@@ -280,7 +282,8 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
 
   RebuildCosts costs_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Checkpoint> checkpoint_ ABSL_GUARDED_BY(mutex_);  // The newest, if any.
-  int snapshot_failures_ ABSL_GUARDED_BY(mutex_) = 0;               // In a row.
+  // To take or to restore one, since one was restored. Too many: there are no more snapshots.
+  int snapshot_failures_ ABSL_GUARDED_BY(mutex_) = 0;
   bool is_asked_back_ ABSL_GUARDED_BY(mutex_) = false;  // Parks after the call under way.
   bool is_prefetched_ ABSL_GUARDED_BY(mutex_) = false;  // And had no call since.
   // The checkpoint that forks of this session wait for, and the one that it waits for itself.

@@ -1,5 +1,6 @@
 // Session: what it does on its own, between calls: taking checkpoints, for forks and for later, and
 // giving up its worker.
+#include <algorithm>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -12,7 +13,7 @@
 namespace holdfast {
 namespace {
 
-// A worker may be killed from outside while it takes a snapshot.
+// A worker may be killed from outside while it takes a snapshot, or restores one.
 constexpr int kMaxSnapshotFailures = 3;
 
 }  // namespace
@@ -54,18 +55,19 @@ void Session::OnSnapshot(const WorkerReply& reply) {
   } else {
     Transition(SessionState::kResident);
   }
-  FinishSnapshot(std::move(taken), /*is_final=*/true);
+  FinishSnapshot(std::move(taken), /*is_failure_final=*/true);
 }
 
-void Session::FinishSnapshot(std::shared_ptr<Checkpoint> taken, bool is_final) {
+void Session::FinishSnapshot(std::shared_ptr<Checkpoint> taken, bool is_failure_final) {
   environment_->on_snapshot(taken == nullptr ? SnapshotOutcome::kFailed : SnapshotOutcome::kTaken);
   if (taken == nullptr) {
-    snapshot_failures_ = is_final ? kMaxSnapshotFailures : snapshot_failures_ + 1;
+    CountSnapshotFailure(is_failure_final);
   } else {
-    snapshot_failures_ = 0;
     checkpoint_ = taken;
   }
-  if (promised_ != nullptr) std::exchange(promised_, nullptr)->Resolve(taken);
+  if (promised_ != nullptr) {
+    std::exchange(promised_, nullptr)->Resolve(taken, snapshot_failures_);
+  }
   FinishCurrent(grpc::Status::OK);
 }
 
@@ -130,7 +132,9 @@ void Session::AwaitCheckpoint() {
 
 void Session::AdoptAwaited() {
   if (awaited_ == nullptr) return;
-  std::shared_ptr<Checkpoint> result = std::exchange(awaited_, nullptr)->result();
+  const std::shared_ptr<PendingCheckpoint> awaited = std::move(awaited_);
+  snapshot_failures_ = std::max(snapshot_failures_, awaited->failures());
+  std::shared_ptr<Checkpoint> result = awaited->result();
   if (result == nullptr) return;
   checkpoint_ = std::move(result);
   costs_ = checkpoint_->costs();
@@ -146,6 +150,10 @@ std::shared_ptr<const SnapshotReply> Session::FindSnapshot() {
 void Session::DropCheckpoint() {
   checkpoint_.reset();
   costs_.tail += std::exchange(costs_.head, absl::ZeroDuration());
+}
+
+void Session::CountSnapshotFailure(bool is_final) {
+  snapshot_failures_ = is_final ? kMaxSnapshotFailures : snapshot_failures_ + 1;
 }
 
 void Session::Park() {

@@ -99,9 +99,11 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
       if (result.is_snapshot_refused) {
         environment_->on_snapshot(SnapshotOutcome::kRefused);
         DropCheckpoint();
+        CountSnapshotFailure(/*is_final=*/true);
       } else if (result.restore_time > absl::ZeroDuration()) {
         environment_->on_snapshot(SnapshotOutcome::kRestored);
         costs_.restore = result.restore_time;
+        snapshot_failures_ = 0;
       }
       replay_failures_ = ReplayFailures();
       worker_id_field_ = EncodeSessionIdField(result.worker_session_id);
@@ -122,14 +124,18 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
 }
 
 void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& why) {
+  const bool is_time_left = absl::Now() < current_->budget;
   const bool had_checkpoint = checkpoint_ != nullptr;  // Which may be to blame.
-  if (had_checkpoint) DropCheckpoint();
+  if (had_checkpoint) {
+    DropCheckpoint();
+    CountSnapshotFailure(failure.cause() == WorkerFailure::TIME_LIMIT && is_time_left);
+  }
   if (current_->kind == Kind::kPrefetch) {  // The first call will see.
     Transition(SessionState::kParked);
     FinishCurrent(grpc::Status::OK);
     return;
   }
-  if (had_checkpoint && absl::Now() < current_->budget) {
+  if (had_checkpoint && is_time_left) {
     Materialise();
     return;
   }
@@ -276,7 +282,7 @@ void Session::OnReplyTooLarge() {
   PreemptWorker();  // What it had done cannot be told; a retry would end the same way.
   if (state_ != SessionState::kEnded) Transition(SessionState::kParked);
   if (current_->kind == Kind::kSnapshot) {
-    FinishSnapshot(nullptr, /*is_final=*/true);
+    FinishSnapshot(nullptr, /*is_failure_final=*/true);
     return;
   }
   FinishCurrent(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,

@@ -176,6 +176,20 @@ TEST_F(CheckpointedSessionTest, ForkKnowsThatSnapshotsFail) {
   EXPECT_EQ(Asked(2), "");
 }
 
+TEST_F(CheckpointedSessionTest, ForkThatWaitedForASnapshotKnowsThatItFailed) {
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);
+  ASSERT_EQ(Asked(1), "snapshot");
+  const auto child = Fork();
+  AnswerError(1, grpc::StatusCode::INTERNAL, Applied(0));
+  const ResultPtr step = StepOf(child, {5});
+  ReplayOn(2, {{"step 1", 1}});
+  AnswerLongStep(2, 1);
+  EXPECT_TRUE(step->status.ok());
+  EXPECT_EQ(Asked(2), "");
+}
+
 TEST_F(CheckpointedSessionTest, RefusedSnapshotIsReplacedByAReplayOnTheSameWorker) {
   TakeSnapshotOnWorker1();
   Exit(1, SIGKILL);
@@ -189,8 +203,9 @@ TEST_F(CheckpointedSessionTest, RefusedSnapshotIsReplacedByAReplayOnTheSameWorke
   ASSERT_EQ(Asked(2), "step 1");
   AnswerStep(2, 1);
   ASSERT_EQ(Asked(2), "step 3");
-  AnswerStep(2, 1);
+  AnswerLongStep(2, 1);
   EXPECT_TRUE(next->status.ok());
+  EXPECT_EQ(Asked(2), "") << "another snapshot would be refused as well";
   EXPECT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kRefused));
   EXPECT_EQ(checkpoints_.GetStats().count, 0);
 }
