@@ -90,7 +90,7 @@ class CompilationSession {
   //   static std::vector<compiler_gym::ObservationSpace> ObservationSpaces();
 
   // Hidden by a session type that says false: the same benchmark and actions do not always give it
-  // the same state. If it takes no snapshots either, its sessions cannot be forked, and are lost
+  // the same state. Snapshots or not, its sessions are never parked, cannot be forked, and are lost
   // with their process.
   static bool IsReplayable() { return true; }
 
