@@ -20,11 +20,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/roles.h"
 #include "tests/testcases/misbehaviour.h"
+#include "tests/testcases/snapshot_modes.h"
 #include "tests/testcases/start_modes.h"
 #include "worker/compilation_session.h"
 #include "worker/service/create_and_run_service.h"
@@ -340,6 +342,11 @@ const Program kPrograms[] = {
     {"hang-in-init", [](const State&) -> absl::Status { Hang(); }},
     {"fail-in-init", [](const State&) { return absl::FailedPreconditionError("bad program"); }},
     {"not-found-in-init", [](const State&) { return absl::NotFoundError("no such function"); }},
+    {"wait-in-init",
+     [](const State& state) {
+       WaitForGo(state.marker_file);
+       return absl::OkStatus();
+     }},
     {"throw-in-init", [](const State&) -> absl::Status { throw std::runtime_error("init threw"); }},
     {"slow-init",
      [](const State&) {
@@ -434,6 +441,26 @@ class MisbehavingSession final : public CompilationSession {
     return absl::StrCat(state_.counter, ":", state_.actions.size());
   }
 
+  absl::StatusOr<absl::optional<SessionSnapshot>> Snapshot() override {
+    return SnapshotAsTold(
+        absl::StrCat(state_.counter, " ", state_.actions, " ", state_.marker_file, " "),
+        state_.marker_file);
+  }
+
+  absl::Status Restore(int action_space, const compiler_gym::Benchmark& /*benchmark*/,
+                       const SessionSnapshot& snapshot) override {
+    const absl::StatusOr<std::string> state = RestoreAsTold(snapshot);
+    if (!state.ok()) return state.status();
+    by_name_ = action_space == 0;
+    const std::vector<std::string> parts = absl::StrSplit(*state, ' ');
+    if (parts.size() < 3 || !absl::SimpleAtoi(parts[0], &state_.counter)) {
+      return absl::InvalidArgumentError("no snapshot of this type");
+    }
+    state_.actions = parts[1];
+    state_.marker_file = parts[2];
+    return absl::OkStatus();
+  }
+
  private:
   bool by_name_ = true;
   State state_;
@@ -447,6 +474,8 @@ int main(int argc, char** argv) {
   if (argc > 1 && absl::string_view(argv[1]) == holdfast::kWorkerRoleArgument) {
     holdfast::StartAsTold(argc, argv);
   }
-  return holdfast::CreateAndRunService<holdfast::MisbehavingSession>(
-      argc, argv, "A worker that misbehaves on demand, for tests.");
+  static holdfast::SessionType type = holdfast::WithSnapshotsAsTold(
+      argc, argv, holdfast::SessionTypeOf<holdfast::MisbehavingSession>());
+  return holdfast::RunService(argc, argv, "A worker that misbehaves on demand, for tests.",
+                              [] { return type; });
 }

@@ -43,7 +43,8 @@ const StartMode kStartModes[] = {
     {"exit_127", [] { exit(127); }},
 };
 
-// The value of the last `--name=value` among the arguments.
+}  // namespace
+
 std::string Argument(int argc, char** argv, absl::string_view name, std::string value) {
   for (int i = 1; i < argc; ++i) {
     absl::string_view argument = argv[i];
@@ -52,8 +53,6 @@ std::string Argument(int argc, char** argv, absl::string_view name, std::string 
   }
   return value;
 }
-
-}  // namespace
 
 void StartAsTold(int argc, char** argv) {
   const std::string mode = Argument(argc, argv, "start_mode", "ok");
