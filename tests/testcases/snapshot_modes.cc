@@ -34,10 +34,10 @@ absl::Status Right(std::string& /*state*/) { return absl::OkStatus(); }
 
 const SnapshotMode kSnapshotModes[] = {
     {"right", Right, Right},
-    // Tell and wait: see WaitForGo(). Right after that.
+    // Tell and wait, if the session has a marker: see WaitForGo(). Right after that.
     {"wait",
      [](std::string&, const std::string& marker_file) {
-       WaitForGo(marker_file);
+       if (!marker_file.empty()) WaitForGo(marker_file);
        return absl::OkStatus();
      },
      Right},
