@@ -86,15 +86,6 @@ std::string CauseText(const WorkerFailure& failure) {
   }
 }
 
-// Not a compiler's doing.
-bool IsFromOutside(const WorkerFailure& failure) {
-  if (failure.cause() == WorkerFailure::SPAWNER_LOST) return true;
-  constexpr int kSignals[] = {SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-  return failure.cause() == WorkerFailure::SIGNAL &&
-         std::find(std::begin(kSignals), std::end(kSignals), failure.signal()) !=
-             std::end(kSignals);
-}
-
 // The same, as far as can be told.
 bool AreAlike(const WorkerFailure& a, const WorkerFailure& b) {
   return a.cause() == b.cause() && a.signal() == b.signal() && a.exit_code() == b.exit_code() &&
@@ -102,6 +93,14 @@ bool AreAlike(const WorkerFailure& a, const WorkerFailure& b) {
 }
 
 }  // namespace
+
+bool IsFromOutside(const WorkerFailure& failure) {
+  if (failure.cause() == WorkerFailure::SPAWNER_LOST) return true;
+  constexpr int kSignals[] = {SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+  return failure.cause() == WorkerFailure::SIGNAL &&
+         std::find(std::begin(kSignals), std::end(kSignals), failure.signal()) !=
+             std::end(kSignals);
+}
 
 std::string FailureCauseName(WorkerFailure::Cause cause) {
   return absl::AsciiStrToLower(WorkerFailure::Cause_Name(cause));
@@ -173,7 +172,7 @@ bool IsPoison(const WorkerFailure& first, const WorkerFailure& last) {
   return !IsFromOutside(last) && last.attempts() > 1 && AreAlike(first, last);
 }
 
-bool ReplayFailures::Add(const WorkerFailure& failure) {
+ReplayFailures::Advice ReplayFailures::Add(const WorkerFailure& failure) {
   ++count_;
   if (IsFromOutside(failure)) {
     alike_ = 0;
@@ -181,7 +180,8 @@ bool ReplayFailures::Add(const WorkerFailure& failure) {
     alike_ = alike_ > 0 && AreAlike(last_, failure) ? alike_ + 1 : 1;
   }
   last_ = failure;
-  return alike_ >= kMaxAlike || count_ >= kMax;
+  if (alike_ >= kMaxAlike) return kGiveUp;
+  return count_ >= kMax ? kLeaveToNextCall : kTryAgain;
 }
 
 absl::Time CallBudget(absl::Time now, absl::Duration limit, absl::Time client_deadline) {

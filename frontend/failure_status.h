@@ -51,16 +51,20 @@ Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
 // several workers in the same way. `first` and `last` attempt may be the same.
 bool IsPoison(const WorkerFailure& first, const WorkerFailure& last);
 
+// Not a compiler's doing: somebody has killed the worker, or the spawner.
+bool IsFromOutside(const WorkerFailure& failure);
+
 // Failures in a row of the attempts to restore one session.
 class ReplayFailures {
  public:
   // Three that are alike are no chance. Those that come from outside, and different ones, may be:
-  // whoever kills one worker may kill many.
+  // whoever kills one worker may kill many, but the record is as good as it was.
   static constexpr int kMaxAlike = 3;
   static constexpr int kMax = 10;
+  enum Advice { kTryAgain, kLeaveToNextCall, kGiveUp };
 
-  // True: trying on is pointless. A replay that came to another state is a failure of no cause.
-  bool Add(const WorkerFailure& failure);
+  // A replay that came to another state is a failure of no cause.
+  Advice Add(const WorkerFailure& failure);
 
  private:
   int count_ = 0;

@@ -124,7 +124,7 @@ void Session::BeginTurn(std::unique_ptr<Operation> operation) {
     ForgetPrefetch();
   }
   if (state_ == SessionState::kLost) {
-    FinishCurrent(grpc::Status(grpc::StatusCode::DATA_LOSS, lost_why_));
+    FinishCurrent(lost_);
     return;
   }
   if (RefuseIfPoisoned()) return;
@@ -191,6 +191,7 @@ void Session::Transition(SessionState to) {
 void Session::Abandon(Ticket ticket, const grpc::Status& reason) {
   absl::MutexLock lock(&mutex_);
   if (current_ != nullptr && current_->ticket == ticket) {
+    if (LeaveReplayToNextCall(reason)) return;
     EndRecovery(RecoveryOutcome::kAbandoned);
     PreemptWorker();
     if (state_ != SessionState::kParked) Transition(SessionState::kParked);

@@ -160,10 +160,11 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
     uint64_t fork_client = 0;
     ForkDone fork_done;
     absl::Time turn_start;
-    absl::Time call_start;        // Of the last call to the worker.
-    absl::Time budget;            // When it must be over. Set when its turn comes.
-    int attempts = 0;             // That ended with the worker.
-    WorkerFailure first_failure;  // Of the first of these.
+    absl::Time call_start;          // Of the last call to the worker.
+    absl::Time budget;              // When it must be over. Set when its turn comes.
+    int attempts = 0;               // That ended with the worker.
+    bool was_worker_fresh = false;  // It had done nothing since the session was built on it.
+    WorkerFailure first_failure;    // Of the first of these.
     // What to go back to if one of several parameters fails.
     absl::optional<History> history_before;
     Checkmark checkmark_before;
@@ -208,16 +209,24 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   // Of a snapshot. `is_final`: another would fail as well.
   void CountSnapshotFailure(bool is_final) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Park() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A replay is carried on whose call was given up: the next call will need it. False: there is
+  // none, or not of the state that the session goes back to.
+  bool LeaveReplayToNextCall(const grpc::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // As far as is known.
+  absl::Duration RebuildTime() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False: a call would spend most of its time with the rebuild.
+  bool IsWorthParking() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Getting onto a worker.
   void Materialise() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AcquireWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnLease(uint64_t epoch, absl::StatusOr<Lease> lease);
+  absl::Time ReplayDeadline() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnReplayed(uint64_t epoch, const ReplayResult& result);
   // `why`: for people.
   void OnReplayFailed(const WorkerFailure& failure, const std::string& why)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Lose(const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Lose(const std::string& why, WorkerFailure failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndRecovery(RecoveryOutcome outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Calling it.
@@ -273,12 +282,13 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_) = 0;
   Lease lease_ ABSL_GUARDED_BY(mutex_);
   uint64_t loan_ ABSL_GUARDED_BY(mutex_) = 0;  // The epoch in which the lease was asked for.
-  std::string worker_id_field_ ABSL_GUARDED_BY(mutex_);  // Appended to each Step: the worker's id.
+  std::string worker_id_field_ ABSL_GUARDED_BY(mutex_);   // Appended to each Step: the worker's id.
+  bool is_worker_fresh_ ABSL_GUARDED_BY(mutex_) = false;  // See Operation.
   bool is_replaying_ ABSL_GUARDED_BY(mutex_) = false;
   ReplayFailures replay_failures_ ABSL_GUARDED_BY(mutex_);
   bool is_recovery_due_ ABSL_GUARDED_BY(mutex_) = false;
   absl::optional<absl::Time> recovery_start_ ABSL_GUARDED_BY(mutex_);
-  std::string lost_why_ ABSL_GUARDED_BY(mutex_);
+  grpc::Status lost_ ABSL_GUARDED_BY(mutex_);  // Why it is lost.
 
   RebuildCosts costs_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Checkpoint> checkpoint_ ABSL_GUARDED_BY(mutex_);  // The newest, if any.

@@ -74,7 +74,7 @@ void Session::FinishSnapshot(std::shared_ptr<Checkpoint> taken, bool is_failure_
 void Session::ForkNow(std::unique_ptr<Operation> fork) {
   if (!HasOwnTurn()) SetIdleSince(absl::GetCurrentTimeNanos() / 1000);
   if (state_ == SessionState::kLost) {
-    fork->fork_done(grpc::Status(grpc::StatusCode::DATA_LOSS, lost_why_), nullptr);
+    fork->fork_done(lost_, nullptr);
     return;
   }
   if (!environment_->abilities().is_rebuildable) {
@@ -156,6 +156,28 @@ void Session::CountSnapshotFailure(bool is_final) {
   snapshot_failures_ = is_final ? kMaxSnapshotFailures : snapshot_failures_ + 1;
 }
 
+bool Session::LeaveReplayToNextCall(const grpc::Status& reason) {
+  // Of several parameters, some may be in the replay that are rolled back now.
+  if (!is_replaying_ || current_->history_before.has_value()) return false;
+  std::unique_ptr<Operation> replay = MakeOwnOperation(Kind::kPrefetch);
+  replay->turn_start = current_->turn_start;
+  replay->budget = current_->budget;
+  const std::unique_ptr<Operation> abandoned = std::exchange(current_, std::move(replay));
+  SetIdleSince(absl::GetCurrentTimeNanos() / 1000);
+  abandoned->done(reason, {});
+  RunTurns();  // Forks.
+  return true;
+}
+
+absl::Duration Session::RebuildTime() const {
+  if (checkpoint_ == nullptr) return costs_.head + costs_.tail;
+  return std::max(costs_.restore, costs_.snapshot) + costs_.tail;
+}
+
+bool Session::IsWorthParking() const {
+  return RebuildTime() < environment_->step_timeout / 2 || IsSnapshotDue(/*is_move_expected=*/true);
+}
+
 void Session::Park() {
   ReleaseWorker();
   Transition(SessionState::kParked);
@@ -164,6 +186,7 @@ void Session::Park() {
 bool Session::AskBack() {
   if (!environment_->abilities().is_rebuildable) return false;
   absl::MutexLock lock(&mutex_);
+  if (!IsWorthParking()) return false;
   if (state_ != SessionState::kEnded && lease_) {
     is_asked_back_ = true;
     RunTurns();
@@ -174,7 +197,7 @@ bool Session::AskBack() {
 void Session::ParkIfIdleSince(absl::Time when) {
   if (!environment_->abilities().is_rebuildable) return;
   absl::MutexLock lock(&mutex_);
-  if (state_ != SessionState::kResident || !IsIdleSince(when)) return;
+  if (state_ != SessionState::kResident || !IsIdleSince(when) || !IsWorthParking()) return;
   is_asked_back_ = true;
   RunTurns();
 }

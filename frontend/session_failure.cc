@@ -50,10 +50,10 @@ void Session::OnWorkerGone(WorkerFailure failure) {
   failure.set_attempts(current_->attempts);
   failure.set_session_restored(current_->kind != Kind::kStart);
   if (failure.cause() == WorkerFailure::TIME_LIMIT) {
-    // A caller in a hurry says nothing about the step.
-    const bool is_of_restore = is_replaying_ && checkpoint_ != nullptr;
+    // A caller in a hurry says nothing about the step, nor does a replay that left it little time.
     const bool is_ours =
-        current_->budget == current_->turn_start + environment_->step_timeout && !is_of_restore;
+        !is_replaying_ && current_->budget == current_->turn_start + environment_->step_timeout &&
+        current_->call_start - current_->turn_start < 0.1 * environment_->step_timeout;
     SetLimit(is_ours ? "--step_timeout" : "",
              absl::ToDoubleSeconds(current_->budget - current_->turn_start),
              absl::ToDoubleSeconds(absl::Now() - current_->turn_start), &failure);
@@ -94,7 +94,8 @@ void Session::OnCallFailed(const WorkerFailure& failure) {
   if (current_->kind != Kind::kStart && !environment_->abilities().is_rebuildable) {
     Transition(SessionState::kRecovering);
     Lose(absl::StrCat("sessions of this type cannot be replayed, and the worker ",
-                      DescribeFailure(failure)));
+                      DescribeFailure(failure)),
+         failure);
     return;
   }
   const Verdict verdict = JudgeFailure(failure.cause(), current_->attempts,
@@ -139,6 +140,13 @@ void Session::OnCallFailed(const WorkerFailure& failure) {
 }
 
 void Session::OnStartFailed(Verdict verdict, const WorkerFailure& failure) {
+  if (IsFromOutside(failure)) {  // Nothing is left of it, so it may be sent again.
+    FinishCurrent(MakeFailureStatus(
+        grpc::StatusCode::UNAVAILABLE,
+        absl::StrCat("the session could not be started: the worker ", DescribeFailure(failure)),
+        failure));
+    return;
+  }
   const bool is_callers_deadline = verdict == Verdict::kTimeLimit && failure.limit_flag().empty();
   FinishCurrent(MakeFailureStatus(
       is_callers_deadline ? grpc::StatusCode::DEADLINE_EXCEEDED
@@ -152,7 +160,12 @@ void Session::OnStartFailed(Verdict verdict, const WorkerFailure& failure) {
 void Session::FinishFailed(grpc::StatusCode code, const std::string& message,
                            const WorkerFailure& failure) {
   const grpc::Status status = MakeFailureStatus(code, message, failure);
-  if (current_->kind == Kind::kStep && IsPoison(current_->first_failure, failure)) {
+  // What others of its calls have left behind in the worker is not the step's fault.
+  const bool may_be_anothers =
+      !current_->was_worker_fresh && (failure.cause() == WorkerFailure::MEMORY_LIMIT ||
+                                      failure.cause() == WorkerFailure::PROCESS_LIMIT);
+  if (current_->kind == Kind::kStep && !may_be_anothers &&
+      IsPoison(current_->first_failure, failure)) {
     poisoned_.Add(history_.entry_count(), current_->request, status, failure);
   }
   FinishCurrent(status);

@@ -27,7 +27,7 @@ void Session::Materialise() {
   if (state_ == SessionState::kParked) Transition(SessionState::kMaterialising);
   if (is_recovery_due_ && !recovery_start_.has_value()) recovery_start_ = absl::Now();
   if (current_->kind != Kind::kStart && !environment_->abilities().is_rebuildable) {
-    Lose("sessions of this type cannot be replayed, and its worker is gone");
+    Lose("sessions of this type cannot be replayed, and its worker is gone", WorkerFailure());
     return;
   }
   AwaitCheckpoint();
@@ -84,10 +84,15 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
     base.entries = checkpoint_->entries();
     base.time_limit = SnapshotTimeLimit(costs_);
   }
-  Replay(origin_, std::move(base), history_.Fork(), checkmark_, lease_.client, current_->budget,
+  Replay(origin_, std::move(base), history_.Fork(), checkmark_, lease_.client, ReplayDeadline(),
          [self = shared_from_this(), replay_epoch](const ReplayResult& result) {
            self->OnReplayed(replay_epoch, result);
          });
+}
+
+absl::Time Session::ReplayDeadline() const {
+  // What takes longer than a call may take would never come to its end if each call began anew.
+  return std::max(current_->budget, absl::Now() + 3 * RebuildTime());
 }
 
 void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
@@ -96,6 +101,7 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
   switch (result.outcome) {
     case ReplayResult::kRestored:
       is_replaying_ = false;
+      is_worker_fresh_ = true;
       if (result.is_snapshot_refused) {
         environment_->on_snapshot(SnapshotOutcome::kRefused);
         DropCheckpoint();
@@ -130,7 +136,8 @@ void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& wh
     DropCheckpoint();
     CountSnapshotFailure(failure.cause() == WorkerFailure::TIME_LIMIT && is_time_left);
   }
-  if (current_->kind == Kind::kPrefetch) {  // The first call will see.
+  if (current_->kind == Kind::kPrefetch) {  // The next call will see.
+    EndRecovery(RecoveryOutcome::kAbandoned);
     Transition(SessionState::kParked);
     FinishCurrent(grpc::Status::OK);
     return;
@@ -153,32 +160,41 @@ void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& wh
         failure));
     return;
   }
-  if (!replay_failures_.Add(failure)) {
+  const ReplayFailures::Advice advice = replay_failures_.Add(failure);
+  if (advice == ReplayFailures::kTryAgain) {
     Materialise();
     return;
   }
-  if (IsResourceLimit(failure.cause())) {
-    // The record is right; what is too little for it may be enough later.
-    replay_failures_ = ReplayFailures();
-    EndRecovery(RecoveryOutcome::kAbandoned);
-    Transition(SessionState::kParked);
-    FinishCurrent(MakeFailureStatus(
-        grpc::StatusCode::RESOURCE_EXHAUSTED,
-        absl::StrCat("session ", id_, " (", history_.action_count(),
-                     " actions) cannot be restored: the worker ", DescribeFailure(failure),
-                     "; the session is as before this call"),
-        failure));
+  const bool is_too_little = IsResourceLimit(failure.cause());
+  if (advice == ReplayFailures::kGiveUp && !is_too_little) {
+    Lose(why, failure);
     return;
   }
-  Lose(why);
+  // The record is right: what fails now may succeed later.
+  replay_failures_ = ReplayFailures();
+  EndRecovery(RecoveryOutcome::kAbandoned);
+  Transition(SessionState::kParked);
+  if (current_->attempts > 0) {
+    FinishUnconfirmed("", "the session could not be restored to try again");
+    return;
+  }
+  FinishCurrent(MakeFailureStatus(
+      // Nothing was applied, so the call may be sent again.
+      is_too_little ? grpc::StatusCode::RESOURCE_EXHAUSTED : grpc::StatusCode::UNAVAILABLE,
+      absl::StrCat("session ", id_, " (", history_.action_count(), " actions) cannot be restored",
+                   is_too_little ? "" : " now", ": ", why, "; it is as before this call"),
+      failure));
 }
 
-void Session::Lose(const std::string& why) {
+void Session::Lose(const std::string& why, WorkerFailure failure) {
   EndRecovery(RecoveryOutcome::kLost);
   Transition(SessionState::kLost);
-  lost_why_ = BoundMessage(absl::StrCat("Session ", id_, " is lost: its ", history_.action_count(),
-                                        " actions cannot be applied again: ", why));
-  FinishCurrent(grpc::Status(grpc::StatusCode::DATA_LOSS, lost_why_));
+  failure.set_session_restored(false);
+  lost_ = MakeFailureStatus(grpc::StatusCode::DATA_LOSS,
+                            absl::StrCat("Session ", id_, " is lost: its ", history_.action_count(),
+                                         " actions cannot be applied again: ", why),
+                            failure);
+  FinishCurrent(lost_);
 }
 
 void Session::EndRecovery(RecoveryOutcome outcome) {
@@ -208,13 +224,18 @@ void Session::CallWorker() {
     if (current_->kind == Kind::kStart) {
       environment_->workers->Return(TakeLease());
     }
-    FinishCurrent(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
-                               "no time was left to make the call, after the wait for its turn and "
-                               "a worker"));
+    if (current_->attempts > 0) {
+      FinishUnconfirmed("", "no time was left to try again");
+    } else {
+      FinishCurrent(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
+                                 "no time was left to make the call, after the wait for its turn "
+                                 "and a worker"));
+    }
     return;
   }
   if (state_ == SessionState::kResident) Transition(SessionState::kBusy);
   current_->call_start = absl::Now();
+  current_->was_worker_fresh = std::exchange(is_worker_fresh_, false);
   const uint64_t epoch = ++epoch_;
   auto on_reply = [self = shared_from_this(), epoch](const WorkerReply& reply) {
     self->OnReply(epoch, reply);
@@ -302,6 +323,7 @@ void Session::OnStarted(const WorkerReply& reply) {
   }
   worker_id_field_ = EncodeSessionIdField(started.session_id());
   costs_.init = costs_.tail = absl::Now() - current_->call_start;
+  is_worker_fresh_ = true;
   Transition(SessionState::kResident);
   FinishCurrent(grpc::Status::OK, AppendSlice(reply.message, EncodeSessionIdField(id_)));
 }

@@ -65,28 +65,28 @@ TEST(FailureStatusTest, PoisonIsWhatWouldSurelyFailAgain) {
   EXPECT_TRUE(IsPoison(crash, Failure(WorkerFailure::FILE_LIMIT)));
 }
 
-TEST(FailureStatusTest, ReplaysFailForGoodWhenTheyFailAlikeOrTooOften) {
+TEST(FailureStatusTest, ReplaysFailForGoodOnlyWhenTheyFailAlike) {
   WorkerFailure crash = Failure(WorkerFailure::SIGNAL);
   crash.set_signal(SIGSEGV);
   ReplayFailures alike;
-  EXPECT_FALSE(alike.Add(crash));
-  EXPECT_FALSE(alike.Add(crash));
-  EXPECT_TRUE(alike.Add(crash));
+  EXPECT_EQ(alike.Add(crash), ReplayFailures::kTryAgain);
+  EXPECT_EQ(alike.Add(crash), ReplayFailures::kTryAgain);
+  EXPECT_EQ(alike.Add(crash), ReplayFailures::kGiveUp);
 
   WorkerFailure kill = Failure(WorkerFailure::SIGNAL);
   kill.set_signal(SIGKILL);
   for (const WorkerFailure& outside : {kill, Failure(WorkerFailure::SPAWNER_LOST)}) {
     ReplayFailures failures;
-    for (int i = 1; i < ReplayFailures::kMax; ++i) EXPECT_FALSE(failures.Add(outside)) << i;
-    EXPECT_TRUE(failures.Add(outside));
+    for (int i = 1; i < ReplayFailures::kMax; ++i) {
+      EXPECT_EQ(failures.Add(outside), ReplayFailures::kTryAgain) << i;
+    }
+    EXPECT_EQ(failures.Add(outside), ReplayFailures::kLeaveToNextCall);
   }
 
   ReplayFailures mixed;
-  EXPECT_FALSE(mixed.Add(crash));
-  EXPECT_FALSE(mixed.Add(kill));
-  EXPECT_FALSE(mixed.Add(crash));
-  EXPECT_FALSE(mixed.Add(Failure(WorkerFailure::EXIT)));
-  EXPECT_FALSE(mixed.Add(crash));
+  for (const WorkerFailure& failure : {crash, kill, crash, Failure(WorkerFailure::EXIT), crash}) {
+    EXPECT_EQ(mixed.Add(failure), ReplayFailures::kTryAgain);
+  }
 }
 
 TEST(FailureStatusTest, DescriptionHasTheEndOfStderrOnOneLine) {

@@ -363,6 +363,25 @@ TEST_F(CheckpointedSessionTest, IdleSessionIsParkedWithASnapshot) {
   EXPECT_THAT(recoveries_, IsEmpty()) << "nothing had failed";
 }
 
+TEST_F(CheckpointedSessionTest, SessionThatTakesTooLongToRebuildKeepsItsWorker) {
+  abilities_.takes_snapshots = false;
+  StartOnWorker1();
+  Step({1});
+  AnswerLongStep(1, 1);  // Far longer than a call may take.
+  session_->ParkIfIdleSince(absl::Now());
+  EXPECT_FALSE(session_->AskBack());
+  EXPECT_EQ(session_->state(), SessionState::kResident);
+  // If it is lost all the same, the replay may take as long as it needs.
+  Exit(1, SIGKILL);
+  const ResultPtr next = Step({2});
+  BecomeReady(2);
+  EXPECT_GT(client(2).calls().front().deadline, absl::Now() + absl::Hours(1));
+  AnswerStart(2);
+  AnswerStep(2, 1);
+  AnswerStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+}
+
 TEST_F(CheckpointedSessionTest, SessionInACallIsParkedAfterIt) {
   StartOnWorker1();
   const ResultPtr step = Step({1});

@@ -59,14 +59,12 @@ TEST_F(SessionTest, CrashThatRepeatsIsAbortedAndRolledBack) {
   EXPECT_EQ(step->status.error_code(), grpc::StatusCode::ABORTED);
   EXPECT_THAT(step->status.error_message(), HasSubstr("some-action"));
   EXPECT_THAT(step->status.error_message(), HasSubstr("signal 11"));
-  StatusDetails details;
-  ASSERT_TRUE(details.ParseFromString(step->status.error_details()));
-  WorkerFailure failure;
-  ASSERT_TRUE(details.details(0).UnpackTo(&failure));
-  EXPECT_EQ(failure.cause(), WorkerFailure::SIGNAL);
-  EXPECT_EQ(failure.attempts(), 2);
-  EXPECT_EQ(failure.actions_applied(), 1);
-  EXPECT_EQ(failure.during(), "Step");
+  const absl::optional<WorkerFailure> failure = FailureIn(step->status);
+  ASSERT_TRUE(failure.has_value());
+  EXPECT_EQ(failure->cause(), WorkerFailure::SIGNAL);
+  EXPECT_EQ(failure->attempts(), 2);
+  EXPECT_EQ(failure->actions_applied(), 1);
+  EXPECT_EQ(failure->during(), "Step");
   // Usable, at the state before.
   const ResultPtr next = Step({2});
   ReplayOn(3, {{"step 1", 1}});
@@ -233,6 +231,74 @@ TEST_F(SessionTest, RecoveryWithoutTimeIsTriedAgainByTheNextCall) {
   AnswerStep(3, 1);
   EXPECT_TRUE(next->status.ok());
   EXPECT_THAT(recoveries_, ElementsAre(RecoveryOutcome::kAbandoned, RecoveryOutcome::kRestored));
+}
+
+TEST_F(SessionTest, KillsFromOutsideNeverLoseASession) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  Exit(1, SIGKILL);
+  const ResultPtr killed = Step({2});
+  uint64_t worker = 2;
+  for (; !killed->done; ++worker) {
+    BecomeReady(worker);
+    AnswerError(worker, grpc::StatusCode::UNAVAILABLE, absl::nullopt);
+    Exit(worker, SIGKILL);
+  }
+  EXPECT_EQ(killed->status.error_code(), grpc::StatusCode::UNAVAILABLE) << "it may be sent again";
+  EXPECT_EQ(worker, 2u + ReplayFailures::kMax);
+  const ResultPtr next = Step({2});
+  ReplayOn(worker, {{"step 1", 1}});
+  AnswerStep(worker, 1);
+  EXPECT_TRUE(next->status.ok());
+}
+
+TEST_F(SessionTest, StartThatIsKilledFromOutsideDoesNotBlameTheBenchmark) {
+  const ResultPtr started = Start();
+  for (uint64_t worker = 1; worker <= 2; ++worker) {
+    BecomeReady(worker);
+    AnswerError(worker, grpc::StatusCode::UNAVAILABLE, absl::nullopt);
+    Exit(worker, SIGKILL);
+  }
+  EXPECT_EQ(started->status.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(SessionTest, LossTellsWhatFailed) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  Exit(1, SIGKILL);
+  const ResultPtr next = Step({2});
+  for (uint64_t worker = 2; worker <= 4; ++worker) {
+    BecomeReady(worker);
+    Crash(worker);
+  }
+  ASSERT_EQ(next->status.error_code(), grpc::StatusCode::DATA_LOSS);
+  const absl::optional<WorkerFailure> failure = FailureIn(next->status);
+  ASSERT_TRUE(failure.has_value());
+  EXPECT_EQ(failure->signal(), SIGSEGV);
+  EXPECT_FALSE(failure->session_restored());
+  EXPECT_EQ(Step({3})->status.error_details(), next->status.error_details());
+}
+
+TEST_F(SessionTest, ReplayGoesOnWithoutTheCallThatWasGivenUp) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  StepOn(1, {2});
+  Exit(1, SIGKILL);
+  Session::Ticket ticket = 0;
+  const ResultPtr hasty = Step({3}, &ticket);
+  BecomeReady(2);
+  AnswerStart(2);
+  ASSERT_EQ(Asked(2), "step 1");
+  session_->Abandon(ticket, grpc::Status(grpc::StatusCode::CANCELLED, ""));
+  EXPECT_EQ(hasty->status.error_code(), grpc::StatusCode::CANCELLED);
+  const ResultPtr next = Step({4});
+  AnswerStep(2, 1);
+  ASSERT_EQ(Asked(2), "step 2");
+  AnswerStep(2, 1);
+  ASSERT_EQ(Asked(2), "step 4");
+  AnswerStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+  EXPECT_THAT(recoveries_, ElementsAre(RecoveryOutcome::kRestored));
 }
 
 TEST_F(SessionTest, RetryWithoutAWorkerIsUnconfirmed) {

@@ -26,6 +26,17 @@ inline WorkerAnswer Applied(int64_t actions, bool clean = true,
   return answer;
 }
 
+// The record in the details of a status; nullopt: there is none.
+inline absl::optional<WorkerFailure> FailureIn(const grpc::Status& status) {
+  StatusDetails details;
+  WorkerFailure failure;
+  if (!details.ParseFromString(status.error_details()) || details.details_size() != 1 ||
+      !details.details(0).UnpackTo(&failure)) {
+    return absl::nullopt;
+  }
+  return failure;
+}
+
 class SessionTest : public SupervisionFixture {
  protected:
   SessionTest() {

@@ -31,6 +31,17 @@ class SessionLimitsTest : public SessionTest {
     EXPECT_EQ(step->status.error_code(), StatusCode::ABORTED);
     return step;
   }
+  // The worker of a step is found to use too much memory.
+  void ExceedMemory(uint64_t worker) {
+    AnswerError(worker, StatusCode::UNAVAILABLE, absl::nullopt);
+    ProcessExit exit;
+    exit.known = true;
+    exit.signal = SIGKILL;
+    exit.memory_limit_hit = true;
+    exit.peak_rss_bytes = 2000;
+    spawner_.Exit(worker, exit);
+    Settle();
+  }
   bool IsRefused(const ResultPtr& step) { return step->done && refused_ > 0; }
 };
 
@@ -42,11 +53,9 @@ TEST_F(SessionLimitsTest, StepThatKilledTwiceIsRefusedAtTheSamePlace) {
   EXPECT_THAT(again->status.error_message(), HasSubstr("refused"));
   EXPECT_THAT(again->status.error_message(), HasSubstr("service.refuse_poisoned_steps=0"));
   EXPECT_THAT(again->status.error_message(), HasSubstr("signal 11"));
-  StatusDetails details;
-  ASSERT_TRUE(details.ParseFromString(again->status.error_details()));
-  WorkerFailure failure;
-  ASSERT_TRUE(details.details(0).UnpackTo(&failure));
-  EXPECT_EQ(failure.signal(), SIGSEGV);
+  const absl::optional<WorkerFailure> failure = FailureIn(again->status);
+  ASSERT_TRUE(failure.has_value());
+  EXPECT_EQ(failure->signal(), SIGSEGV);
   EXPECT_EQ(session_->state(), SessionState::kParked) << "no worker was taken for it";
 }
 
@@ -120,18 +129,10 @@ TEST_F(SessionLimitsTest, TimeLimitOfOursIsPoison) {
   EXPECT_EQ(again->status.error_code(), StatusCode::DEADLINE_EXCEEDED);
 }
 
-// The worker of a step is found to use too much memory.
 TEST_F(SessionLimitsTest, MemoryLimitIsToldAndNotTriedAgain) {
   StartOnWorker1();
   const ResultPtr step = Step({66});
-  AnswerError(1, StatusCode::UNAVAILABLE, absl::nullopt);
-  ProcessExit exit;
-  exit.known = true;
-  exit.signal = SIGKILL;
-  exit.memory_limit_hit = true;
-  exit.peak_rss_bytes = 2000;
-  spawner_.Exit(1, exit);
-  Settle();
+  ExceedMemory(1);
   ASSERT_TRUE(step->done);
   EXPECT_EQ(step->status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(
@@ -142,6 +143,19 @@ TEST_F(SessionLimitsTest, MemoryLimitIsToldAndNotTriedAgain) {
   Step({2});
   ReplayOn(2, {});
   EXPECT_EQ(Asked(2), "step 2");
+}
+
+TEST_F(SessionLimitsTest, MemoryThatOthersMayHaveTakenIsNoPoison) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  const ResultPtr step = Step({66});
+  ExceedMemory(1);
+  EXPECT_EQ(step->status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  const ResultPtr again = Step({66});
+  ReplayOn(2, {{"step 1", 1}});
+  ASSERT_EQ(Asked(2), "step 66") << "it is tried where nothing else was done";
+  ExceedMemory(2);
+  EXPECT_TRUE(IsRefused(Step({66})));
 }
 
 TEST_F(SessionLimitsTest, LimitInEachReplayKeepsTheRecord) {

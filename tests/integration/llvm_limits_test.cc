@@ -102,7 +102,12 @@ TEST_F(LlvmHangTest, HangOfAttributorCgsccIsDeadlineExceeded) {
   ExpectHang(25, "attributor-cgscc");
 }
 
-TEST_F(LlvmTest, RecoveryTakesLittleMoreThanThePasses) {
+class LlvmReplayTest : public LlvmTest {
+ protected:
+  LlvmReplayTest() : LlvmTest({"--checkpoint_bytes=0"}) {}
+};
+
+TEST_F(LlvmReplayTest, RecoveryTakesLittleMoreThanThePasses) {
   // As bitcode: compiling C would take longer than the passes.
   TestSession source = NewSession("passes", "csmith-35-source", Csmith(35));
   const compiler_gym::Event bitcode = source.Observe(observations_.at("Bitcode"));
