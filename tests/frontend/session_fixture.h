@@ -38,11 +38,21 @@ inline absl::optional<WorkerFailure> FailureIn(const grpc::Status& status) {
 }
 
 class SessionTest : public SupervisionFixture {
+ public:
+  struct Sizes {
+    int warm_workers = 0;
+    int max_workers = 10;
+    int64_t checkpoint_bytes = 1 << 20;
+    int prefetched = 0;
+  };
+
  protected:
-  SessionTest() {
+  SessionTest() : SessionTest(Sizes()) {}
+  explicit SessionTest(const Sizes& sizes)
+      : sizes_(sizes), checkpoints_(sizes.checkpoint_bytes), prefetched_(sizes.prefetched) {
     WorkerPool::Options options;
-    options.warm = 0;
-    options.max = 10;
+    options.warm = sizes.warm_workers;
+    options.max = sizes.max_workers;
     MakePool(options);
     environment_.workers = pool_.get();
     environment_.builtin_parameter =
@@ -229,14 +239,15 @@ class SessionTest : public SupervisionFixture {
     }
   }
 
+  const Sizes sizes_;
   SessionEnvironment environment_;
   std::vector<RecoveryOutcome> recoveries_;
   std::vector<WorkerFailure> failures_;
   std::vector<CrashEvent> events_;
   int refused_ = 0;
   History::ByteCount history_bytes_{0};
-  CheckpointStore checkpoints_{1 << 20};
-  BoundedCount prefetched_{0};
+  CheckpointStore checkpoints_;
+  BoundedCount prefetched_;
   SessionAbilities abilities_;
   std::vector<SnapshotOutcome> snapshots_;
   std::shared_ptr<Session> session_;

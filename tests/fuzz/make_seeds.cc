@@ -44,6 +44,9 @@ class Input {
 
 using Seeds = std::vector<std::string>;
 
+// An event of worker_reply_fuzzer.cc.
+constexpr uint8_t kAnswerWell = 11;
+
 compiler_gym::Benchmark SomeBenchmark() {
   compiler_gym::Benchmark benchmark;
   benchmark.set_uri("benchmark://example-v0/1");
@@ -144,17 +147,45 @@ Seeds FrontRequests() {
   return seeds;
 }
 
-// A session that is started and used: each event takes the numbers of worker_reply_fuzzer.cc.
-Seeds WorkerReplies() {
+// A session that is started and steps, and is asked for a snapshot: each event takes the numbers of
+// worker_reply_fuzzer.cc. What is not answered at the end of the input is answered then.
+Input SessionWithSnapshotDue() {
   Input input;
-  input.String(SomeDescription().SerializeAsString()).Number(0);
-  const auto answer_well = [&input] { input.Number(9); };
-  answer_well();                        // Describe
-  answer_well();                        // StartSession,
-  input.Number(1);                      // with this id.
+  input.Number(9).Number(0).Number(1).Number(2);  // Ten workers at most, none of them warm.
+  input.Number(0).Number(0);                      // Snapshots are taken.
+  input.String(SomeDescription().SerializeAsString()).Number(0).Number(1);
+  input.Number(kAnswerWell);            // Describe
+  input.Number(kAnswerWell).Number(1);  // StartSession, with this id.
   input.Number(0).Number(2).Number(0);  // A step of two actions,
-  answer_well();                        // which are applied.
-  return {input.bytes()};
+  input.Number(kAnswerWell).Number(2);  // which take an hour.
+  return input;
+}
+
+Seeds WorkerReplies() {
+  Input forked = SessionWithSnapshotDue();
+  forked.Number(3).Number(0);                      // A fork waits for the snapshot,
+  forked.Number(1).Number(0).Number(1).Number(0);  // and has a step to do.
+  Input lost = SessionWithSnapshotDue();
+  lost.Number(kAnswerWell).Number(1);                       // With a fingerprint.
+  lost.Number(0).Number(1).Number(0);                       // A step of one action,
+  lost.Number(kAnswerWell).Number(0);                       // which takes no time,
+  lost.Number(0).Number(1).Number(0);                       // and one in which
+  lost.Number(9).String("").Number(0).Number(0).Number(9);  // the worker is killed.
+  Input refused = lost;
+  refused.Number(kAnswerWell);                      // The next worker's Describe
+  refused.Number(kAnswerWell).Number(2).Number(3);  // and Restore, of something else.
+  Input parked = SessionWithSnapshotDue();
+  parked.Number(kAnswerWell).Number(0);
+  parked.Number(5);
+  parked.Number(0).Number(1).Number(0);
+  Input queued = SessionWithSnapshotDue();
+  queued.Number(kAnswerWell).Number(0);
+  queued.Number(0).Number(1).Number(0);  // During a step
+  queued.Number(3).Number(0);            // come a fork
+  queued.Number(0).Number(1).Number(0);  // and a step;
+  queued.Number(kAnswerWell).Number(2);  // the first one took an hour.
+  queued.Number(1).Number(0).Number(1).Number(0);
+  return {forked.bytes(), lost.bytes(), refused.bytes(), parked.bytes(), queued.bytes()};
 }
 
 Seeds CrashReports() {

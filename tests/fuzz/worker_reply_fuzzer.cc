@@ -1,7 +1,7 @@
 // Workers that answer anything, at any time, or die: real sessions on a real pool, on the fakes.
 //
 // Each action and each parameter has a number of its own, so a model of a few lines can tell what
-// is in a session's history and what a worker has applied: see CheckNewCalls().
+// is in a session's history and what a worker has applied: see CheckNewCalls() and model_worker.h.
 #include <signal.h>
 
 #include <cstdlib>
@@ -10,10 +10,11 @@
 #include <set>
 #include <vector>
 
-#include "absl/strings/strip.h"
+#include "absl/strings/str_cat.h"
 #include "frontend/worker_description.h"
 #include "tests/frontend/session_fixture.h"
 #include "tests/fuzz/fuzzing.h"
+#include "tests/fuzz/model_worker.h"
 #include "tests/fuzz/wire_size.h"
 
 namespace holdfast {
@@ -21,16 +22,8 @@ namespace {
 
 constexpr int kMaxSessions = 4;
 // Of the kinds of event that Run() has.
-constexpr int kEventsOfSessions = 5;
+constexpr int kEventsOfSessions = 7;
 constexpr int kAbandon = kEventsOfSessions;
-constexpr char kParameterPrefix[] = "parameter-";
-
-// Those of a step's actions, or of a parameter.
-using Numbers = std::vector<int64_t>;
-
-void Append(const Numbers& more, Numbers* all) {
-  all->insert(all->end(), more.begin(), more.end());
-}
 
 // A call of a client.
 struct Operation {
@@ -40,21 +33,13 @@ struct Operation {
   Numbers recorded;  // Of several parameters, those that the session has put into its history.
   // The worker that carries it out now; 0: none, what was asked before is stale.
   uint64_t worker = 0;
+  bool is_doomed = false;  // Asked for when its session was lost.
   bool done = false;
 };
 
 struct ModelSession {
   std::shared_ptr<Session> session;
   Numbers history;
-};
-
-// What is known of a worker.
-struct ModelWorker {
-  size_t calls_seen = 0;
-  size_t calls_answered = 0;
-  int starts = 0;
-  Numbers applied;
-  int64_t session_id = 0;  // As it said itself.
 };
 
 class Supervisor : public SessionTest {
@@ -87,8 +72,10 @@ class Supervisor : public SessionTest {
   void AnswerCall(uint64_t worker, WorkerReply reply);
   std::string GoodReply(uint64_t worker);
   void Die(uint64_t worker);
-  static Numbers NumbersOf(const FakeWorkerClient::PendingCall& call);
+  void EndProcess(uint64_t worker, const ProcessExit& exit);
 
+  // Answers all that workers are asked, until no client waits.
+  void RunOut();
   void CheckNewCalls();
   void CheckCall(uint64_t worker, const FakeWorkerClient::PendingCall& call);
   void EndAll();
@@ -102,12 +89,25 @@ class Supervisor : public SessionTest {
   std::map<uint64_t, ModelWorker> workers_;
   int64_t last_number_ = 0;
   bool is_started_ = false;  // The first session.
+  uint64_t home_ = 0;        // The worker on which it started.
+  bool is_lost_ = false;     // It is bound to that one, which is gone.
   // While a worker's answer is passed on: whose it is, and what it says was applied.
   Operation* answered_ = nullptr;
   Numbers answered_numbers_;
 };
 
-Supervisor::Supervisor(FuzzedDataProvider* input) : input_(input) {
+SessionTest::Sizes ChooseSizes(FuzzedDataProvider* input) {
+  SessionTest::Sizes sizes;
+  sizes.max_workers = input->ConsumeIntegralInRange(1, 10);
+  sizes.warm_workers = input->ConsumeIntegralInRange(0, std::min(sizes.max_workers, 2));
+  sizes.checkpoint_bytes = input->ConsumeBool() ? 1 << 20 : input->ConsumeIntegralInRange(0, 60);
+  sizes.prefetched = input->ConsumeIntegralInRange(0, 2);
+  return sizes;
+}
+
+Supervisor::Supervisor(FuzzedDataProvider* input) : SessionTest(ChooseSizes(input)), input_(input) {
+  abilities_.takes_snapshots = input->ConsumeIntegralInRange(0, 3) < 3;
+  abilities_.is_rebuildable = input->ConsumeIntegralInRange(0, 7) < 7;
   if (!description_.ParseFromString(ConsumeString(input))) description_.Clear();
   environment_.describe_actions = [this](int, const StepRequestView& step) {
     return DescribeActions(description_.spaces().action_space_list_size() == 0
@@ -121,9 +121,10 @@ Supervisor::Supervisor(FuzzedDataProvider* input) : input_(input) {
 }
 
 void Supervisor::Run() {
+  const bool is_run_out = input_->ConsumeBool();  // Or all is ended in the middle of it.
   while (input_->remaining_bytes() > 0) {
     const auto session = input_->ConsumeIntegralInRange<size_t>(0, sessions_.size() - 1);
-    int event = input_->ConsumeIntegralInRange(0, 11);
+    int event = input_->ConsumeIntegralInRange(0, 13);
     // Nobody knows a session that has not been started.
     if (!is_started_ && event < kEventsOfSessions) event = kAbandon;
     switch (event) {
@@ -140,16 +141,23 @@ void Supervisor::Run() {
       case 4:
         sessions_[session].session->End();
         break;
+      case 5:
+        sessions_[session].session->ParkIfIdleSince(absl::InfiniteFuture());
+        break;
+      case 6:
+        Require(sessions_[session].session->AskBack() == abilities_.is_rebuildable,
+                "a session gives back its worker if it can be built again");
+        break;
       case kAbandon:
         Abandon();
         break;
-      case 6:
+      case 8:
         clock_.Advance(absl::Milliseconds(input_->ConsumeIntegralInRange(0, 30000)));
         break;
-      case 7:
+      case 9:
         if (const uint64_t worker = PickWorker()) Die(worker);
         break;
-      case 8:
+      case 10:
         if (const uint64_t worker = PickWorker()) AnswerAnything(worker);
         break;
       default:
@@ -158,11 +166,41 @@ void Supervisor::Run() {
     Settle();
     CheckNewCalls();
   }
+  if (is_run_out) RunOut();
+}
+
+void Supervisor::RunOut() {
+  const auto is_done = [](const auto& operation) { return operation->done; };
+  int quiet_rounds = 0;
+  while (!std::all_of(operations_.begin(), operations_.end(), is_done)) {
+    bool is_quiet = true;
+    for (const ProcessId worker : spawner_.alive()) {
+      if (!spawner_.process(worker).started) spawner_.Started(worker);
+      if (spawner_.process(worker).kills > 0) {
+        ProcessExit killed;
+        killed.signal = SIGKILL;
+        EndProcess(worker, killed);
+      } else if (!client(worker).calls().empty()) {
+        AnswerWell(worker);
+      } else {
+        continue;
+      }
+      is_quiet = false;
+      Settle();
+      CheckNewCalls();
+    }
+    if (!is_quiet) continue;
+    // Pauses between starts that fail, and the wait for a worker, are minutes at most.
+    Require(++quiet_rounds < 1000, "every call is answered in the end");
+    Advance(absl::Seconds(10));
+    CheckNewCalls();
+  }
 }
 
 Operation* Supervisor::NewOperation(size_t session) {
   operations_.push_back(std::make_unique<Operation>());
   operations_.back()->session = session;
+  operations_.back()->is_doomed = is_lost_;
   return operations_.back().get();
 }
 
@@ -177,12 +215,20 @@ Session::Done Supervisor::Into(Operation* operation) {
   };
 }
 
+// Also if the call has been given up, or the session has been ended.
+bool IsOfLostSession(grpc::StatusCode code) {
+  return code == grpc::StatusCode::DATA_LOSS || code == grpc::StatusCode::CANCELLED ||
+         code == grpc::StatusCode::NOT_FOUND;
+}
+
 void Supervisor::Finish(Operation* operation, const grpc::Status& status) {
   Require(!operation->done, "a call is answered once");
   operation->done = true;
   Require(SizeOnWire(status) <= kMaxStatusOnWire, "a status fits");
   Require(status.error_code() != grpc::StatusCode::UNAVAILABLE || operation->recorded.empty(),
           "what may have been applied is not sent again");
+  Require(!operation->is_doomed || IsOfLostSession(status.error_code()),
+          "a session that is bound to its worker is lost with it");
   const bool is_step = answered_ == operation && operation->recorded.empty();
   const Numbers& added = is_step ? answered_numbers_ : operation->recorded;
   if (!is_step && !status.ok()) return;  // Of several parameters all are kept, or none.
@@ -223,10 +269,15 @@ void Supervisor::SendParameters(size_t session) {
 void Supervisor::Fork(size_t session) {
   if (sessions_.size() == kMaxSessions) return;
   Operation* const operation = NewOperation(session);
+  operation->is_doomed = false;  // Or cannot be done, which is told first.
   operation->ticket = sessions_[session].session->Fork(
-      7 + static_cast<int64_t>(operations_.size()), absl::InfiniteFuture(),
+      7 + static_cast<int64_t>(operations_.size()), input_->ConsumeIntegralInRange(1, 2),
+      absl::InfiniteFuture(),
       [this, operation](const grpc::Status& status, std::shared_ptr<Session> child) {
         Finish(operation, status);
+        Require(abilities_.is_rebuildable || IsOfLostSession(status.error_code()) ||
+                    status.error_code() == grpc::StatusCode::UNIMPLEMENTED,
+                "a session that is bound to its worker is not forked");
         Require(status.ok() == (child != nullptr), "a fork makes a session, or says why not");
         if (child == nullptr) return;
         Numbers history = sessions_[operation->session].history;
@@ -253,57 +304,19 @@ uint64_t Supervisor::PickWorker() {
 
 void Supervisor::Die(uint64_t worker) {
   spawner_.Output(worker, /*is_stderr=*/true, ConsumeString(input_));
-  for (const auto& operation : operations_) {
-    if (operation->worker == worker) operation->worker = 0;
-  }
   ProcessExit exit;
   exit.known = input_->ConsumeIntegralInRange(0, 7) < 7;
   exit.exit_code = input_->ConsumeIntegral<uint8_t>();
   exit.signal = input_->ConsumeIntegralInRange(0, 64);
+  EndProcess(worker, exit);
+}
+
+void Supervisor::EndProcess(uint64_t worker, const ProcessExit& exit) {
+  for (const auto& operation : operations_) {
+    if (operation->worker == worker) operation->worker = 0;
+  }
+  is_lost_ = is_lost_ || (worker == home_ && !abilities_.is_rebuildable);
   spawner_.Exit(worker, exit);
-}
-
-Numbers Supervisor::NumbersOf(const FakeWorkerClient::PendingCall& call) {
-  Numbers numbers;
-  if (call.method == WorkerMethod::kStep) {
-    compiler_gym::StepRequest request;
-    Require(Parse(call.request, &request).ok(), "a worker is sent requests that it can parse");
-    for (const auto& action : request.action()) numbers.push_back(action.int64_value());
-  } else if (call.method == WorkerMethod::kHandleParameter) {
-    HandleParameterRequest request;
-    Require(Parse(call.request, &request).ok(), "a worker is sent requests that it can parse");
-    absl::string_view key = request.parameter().key();
-    int64_t number = 0;
-    if (absl::ConsumePrefix(&key, kParameterPrefix) && absl::SimpleAtoi(key, &number)) {
-      numbers.push_back(number);
-    }
-  }
-  return numbers;
-}
-
-std::string Supervisor::GoodReply(uint64_t worker) {
-  switch (client(worker).calls().front().method) {
-    case WorkerMethod::kDescribe:
-      return description_.SerializeAsString();
-    case WorkerMethod::kStartSession: {
-      compiler_gym::StartSessionReply reply;
-      reply.set_session_id(input_->ConsumeIntegral<int8_t>());
-      return reply.SerializeAsString();
-    }
-    case WorkerMethod::kHandleParameter: {
-      HandleParameterReply reply;
-      reply.set_known(input_->ConsumeIntegralInRange(0, 7) < 7);
-      reply.set_changed_state(input_->ConsumeBool());
-      return reply.SerializeAsString();
-    }
-    case WorkerMethod::kFingerprint: {
-      FingerprintReply reply;
-      reply.set_fingerprint("same");
-      return reply.SerializeAsString();
-    }
-    default:
-      return "";
-  }
 }
 
 grpc::ByteBuffer BufferOf(const std::string& bytes) {
@@ -311,12 +324,18 @@ grpc::ByteBuffer BufferOf(const std::string& bytes) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
+std::string Supervisor::GoodReply(uint64_t worker) {
+  const FakeWorkerClient::PendingCall& call = client(worker).calls().front();
+  return call.method == WorkerMethod::kDescribe ? description_.SerializeAsString()
+                                                : workers_[worker].GoodReply(call, input_);
+}
+
 void Supervisor::AnswerWell(uint64_t worker) {
   if (client(worker).calls().empty()) return;
-  const auto applied = static_cast<int64_t>(NumbersOf(client(worker).calls().front()).size());
-  const bool is_step = client(worker).calls().front().method == WorkerMethod::kStep;
+  const FakeWorkerClient::PendingCall& call = client(worker).calls().front();
+  const auto applied = static_cast<int64_t>(NumbersOf(call).size());
   AnswerCall(worker, {grpc::Status::OK, BufferOf(GoodReply(worker)),
-                      Applied(is_step ? applied : 0, /*clean=*/true, is_step ? "same" : "")});
+                      workers_[worker].GoodAnswer(call, applied, input_)});
 }
 
 void Supervisor::AnswerAnything(uint64_t worker) {
@@ -331,19 +350,13 @@ void Supervisor::AnswerAnything(uint64_t worker) {
     case 0:
       break;
     case 1:
-      reply.answer = Applied(input_->ConsumeIntegralInRange(0, 4), input_->ConsumeBool(),
-                             input_->ConsumeBool() ? "same" : "different");
+      reply.answer = workers_[worker].GoodAnswer(client(worker).calls().front(),
+                                                 input_->ConsumeIntegralInRange(0, 4), input_);
+      reply.answer->clean = input_->ConsumeBool();
+      if (input_->ConsumeBool()) reply.answer->fingerprint = "different";
       break;
     default:
-      const std::string mark = ConsumeString(input_);
-      reply.answer = ParseWorkerAnswer(mark);
-      if (!reply.answer.has_value()) break;
-      Require(reply.answer->actions_applied >= 0, "no fewer actions than none are applied");
-      const auto again = ParseWorkerAnswer(FormatWorkerAnswer(*reply.answer));
-      Require(again.has_value() && again->clean == reply.answer->clean &&
-                  again->is_error == reply.answer->is_error &&
-                  again->actions_applied == reply.answer->actions_applied,
-              "an answer is read as it was written");
+      reply.answer = ReadMark(ConsumeString(input_));
   }
   AnswerCall(worker, std::move(reply));
 }
@@ -357,10 +370,6 @@ void Supervisor::AnswerCall(uint64_t worker, WorkerReply reply) {
   const bool is_live = operation != nullptr && operation->worker == worker &&
                        acknowledged_.count(numbers.front()) == 0;
   const bool is_link_failure = !reply.status.ok() && !reply.answer.has_value();
-  if (call.method == WorkerMethod::kStartSession) {
-    compiler_gym::StartSessionReply started;
-    if (Parse(reply.message, &started).ok()) model.session_id = started.session_id();
-  }
   if (call.method == WorkerMethod::kStep) {
     auto applied = static_cast<int64_t>(numbers.size());
     if (reply.answer.has_value()) applied = std::min(applied, reply.answer->actions_applied);
@@ -377,9 +386,12 @@ void Supervisor::AnswerCall(uint64_t worker, WorkerReply reply) {
     Append(numbers, &operation->recorded);
   }
   if (is_link_failure && is_live) operation->worker = 0;
-  Append(numbers, &model.applied);
-  ++model.calls_answered;
+  const bool was_started = is_started_;
+  const bool is_wrong =
+      call.method == WorkerMethod::kRestore && input_->ConsumeIntegralInRange(0, 3) == 3;
+  model.Answered(call, numbers, is_wrong, &reply);
   client(worker).Answer(std::move(reply));
+  if (is_started_ && !was_started) home_ = worker;
   answered_ = nullptr;
 }
 
@@ -387,30 +399,26 @@ void Supervisor::CheckNewCalls() {
   for (uint64_t worker = 1; worker <= clients_.size(); ++worker) {
     ModelWorker& model = workers_[worker];
     const auto& calls = client(worker).calls();
-    while (model.calls_seen < model.calls_answered + calls.size()) {
-      CheckCall(worker, calls[model.calls_seen - model.calls_answered]);
-      ++model.calls_seen;
+    while (model.calls_seen() < model.calls_answered() + calls.size()) {
+      CheckCall(worker, calls[model.calls_seen() - model.calls_answered()]);
     }
   }
 }
 
 void Supervisor::CheckCall(uint64_t worker, const FakeWorkerClient::PendingCall& call) {
   ModelWorker& model = workers_[worker];
-  if (call.method == WorkerMethod::kStartSession) {
-    Require(++model.starts == 1, "a worker has one session");
-  }
-  if (call.method == WorkerMethod::kStep) {
-    compiler_gym::StepRequest request;
-    Require(Parse(call.request, &request).ok() && request.session_id() == model.session_id,
-            "a worker's session has the id that it said");
-  }
+  model.Asked(call);
+  Require(abilities_.takes_snapshots ||
+              (call.method != WorkerMethod::kSnapshot && call.method != WorkerMethod::kRestore),
+          "who takes no snapshots is not asked for them");
   const Numbers numbers = NumbersOf(call);
   if (numbers.empty()) return;
+  Require(abilities_.is_rebuildable || worker == home_, "what cannot be replayed is not");
   Operation* const operation = operation_of_[numbers.front()];
   const Numbers& recorded = operation->recorded;
   const bool is_recorded =
       std::find(recorded.begin(), recorded.end(), numbers.front()) != recorded.end();
-  Require(model.applied.empty() || model.applied.back() < numbers.front(),
+  Require(model.applied().empty() || model.applied().back() < numbers.front(),
           "nothing is applied twice, or out of order");
   if (acknowledged_.count(numbers.front()) > 0 || (is_recorded && !operation->done)) {
     for (const int64_t number : numbers) {
@@ -422,7 +430,7 @@ void Supervisor::CheckCall(uint64_t worker, const FakeWorkerClient::PendingCall&
   Require(!operation->done, "what was rolled back does not come back");
   Numbers expected = sessions_[operation->session].history;
   Append(recorded, &expected);
-  Require(model.applied == expected, "a call is made on the session's state");
+  Require(model.applied() == expected, "a call is made on the session's state");
   Require(call.method != WorkerMethod::kStep || numbers == operation->numbers,
           "a step has its actions");
   operation->worker = worker;
@@ -432,11 +440,11 @@ void Supervisor::EndAll() {
   for (const ModelSession& session : sessions_) session.session->End();
   for (const auto& operation : operations_) Require(operation->done, "every call is answered");
   Settle();
-  // Whatever was killed ends, and whatever starts becomes ready. Then one worker is left: idle.
+  // Whatever was killed ends, and whatever starts becomes ready. Then what is kept warm is left.
   int unneeded = 0;
   bool is_quiet = false;
   for (int rounds = 0; rounds < 50 && !is_quiet; ++rounds) {
-    unneeded = -1;
+    unneeded = -std::max(sizes_.warm_workers, 1);
     is_quiet = true;
     for (const ProcessId worker : spawner_.alive()) {
       if (spawner_.process(worker).kills > 0) {
@@ -462,6 +470,9 @@ void Supervisor::EndAll() {
   }
   Settle();
   sessions_.clear();
+  for (int i = 0; i < sizes_.prefetched; ++i) {
+    Require(prefetched_.TryAdd(), "forks that have ended hold no workers ahead of use");
+  }
 }
 
 }  // namespace
