@@ -195,7 +195,7 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   bool IsSnapshotDue(bool is_move_expected) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnSnapshot(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // `taken`: null if it failed.
-  void FinishSnapshot(std::shared_ptr<Checkpoint> taken, bool is_failure_final)
+  void FinishSnapshot(const std::shared_ptr<Checkpoint>& taken, bool is_failure_final)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForkNow(std::unique_ptr<Operation> fork) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of a fork: gets onto a worker ahead of its first call, if one is to spare.

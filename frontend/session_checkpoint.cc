@@ -55,10 +55,10 @@ void Session::OnSnapshot(const WorkerReply& reply) {
   } else {
     Transition(SessionState::kResident);
   }
-  FinishSnapshot(std::move(taken), /*is_failure_final=*/true);
+  FinishSnapshot(taken, /*is_failure_final=*/true);
 }
 
-void Session::FinishSnapshot(std::shared_ptr<Checkpoint> taken, bool is_failure_final) {
+void Session::FinishSnapshot(const std::shared_ptr<Checkpoint>& taken, bool is_failure_final) {
   environment_->on_snapshot(taken == nullptr ? SnapshotOutcome::kFailed : SnapshotOutcome::kTaken);
   if (taken == nullptr) {
     CountSnapshotFailure(is_failure_final);

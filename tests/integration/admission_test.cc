@@ -17,6 +17,7 @@ namespace {
 
 using testing::HasSubstr;
 
+constexpr char kInflight[] = "holdfast_inflight_request_bytes";
 constexpr char kWaiting[] = "holdfast_worker_requests_waiting";
 
 grpc::Status TryFork(TestSession* session) {
@@ -59,12 +60,12 @@ TEST(MaxSessionsTest, FailuresTakeNoPlaces) {
   // A fork whose turn never comes.
   std::future<grpc::Status> step = StepLater(&session, {"wait"});
   ASSERT_TRUE(marker.AwaitWaiting());
+  const absl::optional<double> inflight = service.Metric(kInflight);
   std::future<grpc::Status> fork =
       std::async(std::launch::async, [&] { return TryFork(&session); });
   TestSession same(service, session.id());
-  ASSERT_TRUE(WaitUntil([&] {
-    return service.TryStart("fail-in-init").error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
-  }));
+  ASSERT_TRUE(WaitUntil([&] { return service.Metric(kInflight) > inflight; }));
+  ExpectRefused(service.TryStart("ok"));
   EXPECT_EQ(same.End(), 0);
   EXPECT_FALSE(step.get().ok());
   EXPECT_EQ(fork.get().error_code(), grpc::StatusCode::NOT_FOUND);

@@ -24,7 +24,7 @@ grpc::Status ForkOf(TestSession* session, int64_t* child) {
   compiler_gym::ForkSessionReply reply;
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
-  const grpc::Status status = session->stub().ForkSession(&context, request, &reply);
+  grpc::Status status = session->stub().ForkSession(&context, request, &reply);
   *child = reply.session_id();
   return status;
 }

@@ -84,7 +84,8 @@ TEST(HangingSnapshotTest, DoesNotTakeTheWholeStepTimeout) {
 }
 
 TEST(HangingRestoreTest, LeavesTheCallTimeForAReplay) {
-  SnapshotService service("hang_in_restore");
+  // Without a spare worker on which the fork is built ahead of its first call.
+  SnapshotService service("hang_in_restore", {"--warm_workers=0"});
   TestSession session = service.NewSession();
   ASSERT_TRUE(StepBy(&session, {"add_one", "slow_100ms"}).ok());
   TestSession child = session.Fork();
