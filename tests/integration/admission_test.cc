@@ -7,6 +7,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -114,12 +115,16 @@ class Flood {
       call.reader = client_->AsyncStartSession(&call.context, request, &queue_);
       call.reader->Finish(&call.reply, &call.status, nullptr);
     }
+    // Without it nobody would send what is queued.
+    receiver_ = std::thread([this] {
+      void* tag = nullptr;
+      bool ok = false;
+      for (size_t i = 0; i < calls_.size(); ++i) queue_.Next(&tag, &ok);
+    });
   }
   ~Flood() {
     for (auto& call : calls_) call->context.TryCancel();
-    void* tag = nullptr;
-    bool ok = false;
-    for (size_t i = 0; i < calls_.size(); ++i) queue_.Next(&tag, &ok);
+    receiver_.join();
   }
 
   // Those that have a worker, or had.
@@ -147,6 +152,7 @@ class Flood {
   grpc::CompletionQueue queue_;
   std::vector<Marker> markers_;
   std::vector<std::unique_ptr<Call>> calls_;
+  std::thread receiver_;
 };
 
 TEST(FairnessTest, ClientWithManyRequestsDoesNotStarveAnother) {
