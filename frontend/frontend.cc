@@ -171,7 +171,6 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
   pool_options.available_memory = AvailableMemory;
   pool_options.start_timeout = options_.worker_start_timeout;
   pool_options.wait_timeout = options_.worker_wait_timeout;
-  pool_options.is_memory_watched = spawner_->mechanisms().memory == kWatchdog;
   WorkerSlot::Dependencies slots;
   slots.clock = &loop_;
   slots.spawner = spawner_.get();
@@ -183,10 +182,11 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
   slots.run_blocking = [this](absl::AnyInvocable<void()> work) {
     loop_.RunBlocking(std::move(work));
   };
-  pool_ = absl::make_unique<WorkerPool>(
-      pool_options,
-      MakeWorkerCommand(options_, program, worker_binary_.get(), directory_.scratch()), slots,
-      MakePoolObserver());
+  WorkerCommand command =
+      MakeWorkerCommand(options_, program, worker_binary_.get(), directory_.scratch());
+  command.limits.is_memory_watched = spawner_->mechanisms().memory == kWatchdog;
+  pool_ =
+      absl::make_unique<WorkerPool>(pool_options, std::move(command), slots, MakePoolObserver());
   return absl::OkStatus();
 }
 

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
+#include "frontend/crash_reports/failure_site.h"
 
 namespace holdfast {
 namespace {
@@ -30,10 +32,14 @@ WorkerFailure ProcessExcess(const WorkerLimits& limits, int64_t measured) {
                 static_cast<double>(std::max(measured, limits.process.processes)));
 }
 
-// What libstdc++ and LLVM say last when operator new fails.
-bool SaysAllocationFailed(absl::string_view stderr_tail) {
-  return absl::StrContains(stderr_tail, "std::bad_alloc") ||
-         absl::StrContains(stderr_tail, "LLVM ERROR: out of memory");
+// Whether the last that was said is what libstdc++ or LLVM says when operator new fails. A stack
+// trace may follow.
+bool EndsInFailedAllocation(absl::string_view stderr_tail) {
+  const std::vector<std::string> lines = SpokenLines(stderr_tail);
+  if (lines.empty()) return false;
+  constexpr absl::string_view kLlvm = "LLVM ERROR: out of memory";
+  return lines.back() == "what():  std::bad_alloc" || absl::StartsWith(lines.back(), kLlvm) ||
+         (lines.size() > 1 && lines[lines.size() - 2] == kLlvm);  // Its second line says of what.
 }
 
 }  // namespace
@@ -63,7 +69,7 @@ absl::optional<WorkerFailure> FindExcess(const WorkerLimits& limits, const Proce
   if (process.memory_bytes > 0) {
     if (exit.memory_limit_hit) return MemoryExcess(limits, std::max(peak, process.memory_bytes));
     if (peak > process.memory_bytes) return MemoryExcess(limits, peak);
-    if (exit.signal == SIGABRT && SaysAllocationFailed(stderr_tail)) {
+    if (limits.is_memory_watched && exit.signal == SIGABRT && EndsInFailedAllocation(stderr_tail)) {
       return MemoryExcess(limits, 0);
     }
   }

@@ -13,6 +13,9 @@ namespace holdfast {
 struct WorkerLimits {
   ProcessLimits process;
   absl::Duration call_cpu;  // CPU time of one call; 0: no limit.
+  // No cgroup holds the memory limit: the watchdog does, and RLIMIT_DATA as a backstop. Only then
+  // can the limit be what makes an allocation fail; in a cgroup the kernel kills instead.
+  bool is_memory_watched = true;
 };
 
 // A failure whose cause is the limit, and that names its flag, or nullopt if all is well.
@@ -21,7 +24,8 @@ absl::optional<WorkerFailure> FindExcess(const WorkerLimits& limits, const Proce
                                          double cpu_before);
 
 // Likewise, for a process that ended by itself or by the kernel. Only evidence counts: what the
-// kernel tells, a peak above the limit, or the program's own last words, that an allocation failed.
+// kernel tells, a peak above the limit, or, where an allocation fails at the limit, the program's
+// own last words, that one did.
 absl::optional<WorkerFailure> FindExcess(const WorkerLimits& limits, const ProcessExit& exit,
                                          absl::string_view stderr_tail);
 

@@ -25,8 +25,7 @@ WorkerPool::WorkerPool(const Options& options, WorkerCommand command,
       command_(std::move(command)),
       dependencies_(dependencies),
       observer_(std::move(observer)),
-      watchdog_(command_.limits, options.is_memory_watched, dependencies.clock,
-                dependencies.spawner),
+      watchdog_(command_.limits, dependencies.clock, dependencies.spawner),
       start_failures_(options.restart),
       self_(std::make_shared<WorkerPool*>(this)) {}
 

@@ -44,8 +44,6 @@ class WorkerPool : public WorkerSource {
     // The longest that Acquire() waits, whatever the caller's own limit.
     absl::Duration wait_timeout = absl::Seconds(60);
     RestartPolicyOptions restart;
-    // Nobody but the pool enforces the memory limit of WorkerCommand.
-    bool is_memory_watched = true;
     // What the machine has left. Null: not known, so that memory does not bound the warm workers.
     std::function<int64_t()> available_memory;
   };

@@ -6,9 +6,8 @@
 
 namespace holdfast {
 
-WorkerWatchdog::WorkerWatchdog(const WorkerLimits& limits, bool is_memory_watched, Clock* clock,
-                               ProcessSpawner* spawner)
-    : limits_(limits), is_memory_watched_(is_memory_watched), clock_(clock), spawner_(spawner) {}
+WorkerWatchdog::WorkerWatchdog(const WorkerLimits& limits, Clock* clock, ProcessSpawner* spawner)
+    : limits_(limits), clock_(clock), spawner_(spawner) {}
 
 WorkerWatchdog::~WorkerWatchdog() { clock_->Cancel(timer_); }
 
@@ -39,7 +38,7 @@ void WorkerWatchdog::Tick() {
     watched.call = call;
     if (all || watched.is_in_call) workers.push_back(worker);
   }
-  if (whole_groups || is_memory_watched_) Look(workers, whole_groups);
+  if (whole_groups || limits_.is_memory_watched) Look(workers, whole_groups);
 }
 
 void WorkerWatchdog::Look(const std::vector<uint64_t>& workers, bool whole_groups) {

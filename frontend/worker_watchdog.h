@@ -43,9 +43,8 @@ class WorkerWatchdog {
     absl::AnyInvocable<void()> on_grown;
   };
 
-  // The others outlive it. `is_memory_watched`: nobody else enforces the memory limit.
-  WorkerWatchdog(const WorkerLimits& limits, bool is_memory_watched, Clock* clock,
-                 ProcessSpawner* spawner);
+  // The others outlive it.
+  WorkerWatchdog(const WorkerLimits& limits, Clock* clock, ProcessSpawner* spawner);
   ~WorkerWatchdog();
 
   // From now on, until Unwatch(). Both events may call Watch() and Unwatch().
@@ -72,7 +71,6 @@ class WorkerWatchdog {
   static bool HasGrownNow(const ProcessUsage& usage, Watched* watched);
 
   const WorkerLimits limits_;
-  const bool is_memory_watched_;
   Clock* const clock_;
   ProcessSpawner* const spawner_;
   absl::flat_hash_map<uint64_t, Watched> watched_;

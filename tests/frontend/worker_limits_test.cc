@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
 namespace holdfast {
 namespace {
 
@@ -81,25 +85,53 @@ ProcessExit Killed(int signal, int64_t peak) {
   return exit;
 }
 
+// What is said when operator new fails, and what the failure handler adds.
+constexpr char kTerminate[] =
+    "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n";
+constexpr char kLlvm[] = "LLVM ERROR: out of memory\nAllocation failed\n";
+constexpr char kTrace[] =
+    "*** SIGABRT received at time=1700000000 on cpu 1 ***\n"
+    "PC: @     0x7f3c5a2b3e2c  (unknown)  (unknown)\n"
+    "    @     0x7f3c5a264fb2  (unknown)  raise\n";
+
 TEST(WorkerLimitsTest, OutOfMemoryOnlyWithEvidence) {
   EXPECT_FALSE(FindExcess(Limits(), Killed(SIGKILL, 999), "").has_value());
   EXPECT_FALSE(FindExcess(Limits(), Killed(SIGABRT, 999), "assertion failed").has_value());
-  EXPECT_FALSE(FindExcess(Limits(), Killed(SIGSEGV, 999), "std::bad_alloc").has_value());
+  EXPECT_FALSE(FindExcess(Limits(), Killed(SIGSEGV, 999), kTerminate).has_value());
 
   ProcessExit by_kernel = Killed(SIGKILL, 900);
   by_kernel.memory_limit_hit = true;
   for (const auto& excess : {
            FindExcess(Limits(), by_kernel, ""),
            FindExcess(Limits(), Killed(SIGABRT, 1001), ""),
-           FindExcess(Limits(), Killed(SIGABRT, 10), "what():  std::bad_alloc\n"),
-           FindExcess(Limits(), Killed(SIGABRT, 10), "LLVM ERROR: out of memory\n"),
+           FindExcess(Limits(), Killed(SIGABRT, 10), kTerminate),
+           FindExcess(Limits(), Killed(SIGABRT, 10), kLlvm),
+           FindExcess(Limits(), Killed(SIGABRT, 10), absl::StrCat("hello\n", kTerminate, kTrace)),
+           FindExcess(Limits(), Killed(SIGABRT, 10), absl::StrCat("hello\n", kLlvm, kTrace)),
        }) {
     ASSERT_TRUE(excess.has_value());
     EXPECT_EQ(excess->cause(), WorkerFailure::MEMORY_LIMIT);
     EXPECT_EQ(excess->limit(), 1000);
   }
   // Nobody set a limit, so none was exceeded.
-  EXPECT_FALSE(FindExcess(WorkerLimits(), Killed(SIGABRT, 10), "std::bad_alloc").has_value());
+  EXPECT_FALSE(FindExcess(WorkerLimits(), Killed(SIGABRT, 10), kTerminate).has_value());
+}
+
+TEST(WorkerLimitsTest, TalkOfMemoryIsNoEvidence) {
+  for (const std::string& tail :
+       {std::string("note: std::bad_alloc is handled\n"),
+        absl::StrCat("note: std::bad_alloc is handled\n", kTrace),
+        absl::StrCat(kTerminate, "never mind\n", kTrace),
+        absl::StrCat(kLlvm, "worker: a.cc:7: void f(): Assertion `b' failed.\n", kTrace)}) {
+    EXPECT_FALSE(FindExcess(Limits(), Killed(SIGABRT, 10), tail).has_value()) << tail;
+  }
+}
+
+TEST(WorkerLimitsTest, InACgroupTheLimitFailsNoAllocation) {
+  WorkerLimits limits = Limits();
+  limits.is_memory_watched = false;
+  EXPECT_FALSE(FindExcess(limits, Killed(SIGABRT, 999), kTerminate).has_value());
+  EXPECT_TRUE(FindExcess(limits, Killed(SIGABRT, 1001), kTerminate).has_value());
 }
 
 TEST(WorkerLimitsTest, FileSizeSignalIsTheFileLimit) {

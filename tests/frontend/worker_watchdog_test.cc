@@ -19,10 +19,11 @@ class WorkerWatchdogTest : public testing::Test {
   const absl::Duration kIdleLook = WorkerWatchdog::kIdleTicks * WorkerWatchdog::kPeriod;
 
   void Watch(bool is_memory_watched = true) {
+    limits_.is_memory_watched = is_memory_watched;
     limits_.process.memory_bytes = memory_limit_;
     limits_.process.processes = 10;
     limits_.call_cpu = absl::Seconds(2);
-    watchdog_ = std::make_unique<WorkerWatchdog>(limits_, is_memory_watched, &clock_, &spawner_);
+    watchdog_ = std::make_unique<WorkerWatchdog>(limits_, &clock_, &spawner_);
     process_ = spawner_.Spawn({}, {});
     spawner_.Started(process_);
     WorkerWatchdog::Events events;
