@@ -76,8 +76,13 @@ Client::Outcome Client::Judge(const std::string& method, const grpc::Status& sta
     case StatusCode::DEADLINE_EXCEEDED:  // The service's: ours is much later, and has no details.
       if (absl::StrContains(status.error_message(), "Deadline Exceeded")) break;
       return Outcome::kRolledBack;
-    case StatusCode::UNAVAILABLE:  // The tormentor kills workers that start, too.
-      if (!absl::StrContains(status.error_message(), "workers cannot be started")) break;
+    case StatusCode::UNAVAILABLE:
+      // The tormentor kills workers that start, too, or again and again. The service says so, in
+      // the words of a failure; a broken connection has others.
+      if (!absl::StrContains(status.error_message(), "workers cannot be started") &&
+          !absl::StrContains(status.error_message(), "the worker ")) {
+        break;
+      }
       absl::SleepFor(kPause);  // It is answered at once, until a start succeeds.
       return Outcome::kRolledBack;
     case StatusCode::INVALID_ARGUMENT:
