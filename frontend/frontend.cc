@@ -479,6 +479,7 @@ int RunFrontend(int argc, char** argv, const std::string& usage, bool is_worker)
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // Of a log that may not grow: its lines are lost, and nothing else.
   umask(0077);  // Logs, scratch data and sockets are the user's own.
   Frontend frontend(*options);
   const absl::Status status = frontend.Start(argv[0], is_worker);

@@ -381,7 +381,7 @@ int RunSpawner(int control_fd) {
   // Ctrl-C in the terminal, and a TERM to the whole service, are the front's business: the spawner
   // ends when the front has, and not before.
   setsid();
-  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(signal, SIG_IGN);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
   prctl(PR_SET_NAME, kSpawnerName);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (control_fd != kSpawnerControlFd) dup2(control_fd, kSpawnerControlFd);

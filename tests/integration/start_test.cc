@@ -79,6 +79,23 @@ TEST_P(StartContractTest, WritesThePortOnceItServesAndExitsCleanly) {
   EXPECT_THAT(logs, HasSubstr(" serves on 127.0.0.1:" + port));
 }
 
+// Whoever starts the service may limit the size of its files.
+TEST(StartTest, ALogThatMayNotGrowEndsNothing) {
+  const TemporaryDirectory directory;
+  RunningProgram service({"/bin/sh", "-c", "ulimit -f 1; exec \"$0\" \"$@\"",
+                          RunfilePath(kExampleWorker), "--working_dir=" + directory.path(),
+                          "--v=1"});
+  ASSERT_TRUE(WaitUntil([&] { return fs::exists(directory / "port.txt"); })) << service.err();
+  const std::string port(absl::StripAsciiWhitespace(Slurp(directory / "port.txt")));
+  const auto client = ConnectTo("127.0.0.1:" + port);
+  EXPECT_TRUE(GetSpaces(client.get()).ok());
+  service.Signal(SIGTERM);
+  EXPECT_EQ(service.Wait(), 0);
+  constexpr size_t kBlock = 512;  // Or two, as shells have it.
+  const size_t size = fs::file_size(directory / "logs/holdfast.log");
+  EXPECT_TRUE(size == kBlock || size == 2 * kBlock) << "the limit was not met: " << size;
+}
+
 TEST(StartTest, PortOfAnEarlierRunIsNotTakenForItsOwn) {
   const TemporaryDirectory directory;
   std::ofstream(directory / "port.txt") << "1\n";
