@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -320,18 +321,24 @@ TEST(FailureTableTest, ParameterThatFailsLeavesTheSessionAsItWas) {
 
 // ---- The recovery fails ----
 
-class LossTest : public testing::TestWithParam<const char*> {};
+struct Loss {
+  const char* action;
+  const char* text;
+};
+
+class LossTest : public testing::TestWithParam<Loss> {};
 
 TEST_P(LossTest, IsDataLossUntilTheSessionIsEnded) {
   MisbehavingService service;
   const Bystander bystander(&service);
   TestSession session = service.NewSession(service.NewMarker());
-  ASSERT_TRUE(StepBy(&session, {"add_one", GetParam(), "add_one"}).ok());
+  ASSERT_TRUE(StepBy(&session, {"add_one", GetParam().action, "add_one"}).ok());
   KillWorkerOf(&session);
   for (int i = 0; i < 2; ++i) {
     const grpc::Status status = StepBy(&session, {"noop"});
     EXPECT_EQ(status.error_code(), StatusCode::DATA_LOSS);
-    EXPECT_THAT(status.error_message(), HasSubstr(absl::StrCat(session.id())));
+    EXPECT_THAT(status.error_message(),
+                AllOf(HasSubstr(absl::StrCat(session.id())), HasSubstr(GetParam().text)));
   }
   EXPECT_EQ(session.SendParameter("get_counter", "").error_code(), StatusCode::DATA_LOSS);
   compiler_gym::ForkSessionRequest request;
@@ -344,8 +351,27 @@ TEST_P(LossTest, IsDataLossUntilTheSessionIsEnded) {
   EXPECT_EQ(StepBy(&session, {"noop"}).error_code(), StatusCode::NOT_FOUND);
 }
 
-INSTANTIATE_TEST_SUITE_P(Replays, LossTest, testing::Values("crash_on_replay", "fail_on_replay"),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Replays, LossTest,
+                         testing::Values(Loss{"crash_on_replay", "signal 11"},
+                                         Loss{"fail_on_replay", "failed on replay"},
+                                         Loss{"add_pid", "the fingerprint after entry"}),
+                         [](const auto& info) { return std::string(info.param.action); });
+
+// Unlike a loss: with more memory, or a better hour, the same may succeed.
+TEST(FailureTableTest, RecoveryThatExceedsALimitLeavesTheSessionForLater) {
+  MisbehavingService service({"--worker_memory_limit_bytes=268435456"});
+  const Marker marker = service.NewMarker();
+  TestSession session = service.NewSession(marker);
+  ASSERT_TRUE(StepBy(&session, {"add_one", "eat_memory_on_replay"}).ok());
+  KillWorkerOf(&session);
+  const grpc::Status status = StepBy(&session, {"add_one"});
+  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+  EXPECT_THAT(status.error_message(),
+              AllOf(HasSubstr("cannot be restored"), HasSubstr("--worker_memory_limit_bytes")));
+  std::filesystem::remove(marker.path());  // The next replay is like the first time.
+  EXPECT_TRUE(StepBy(&session, {"add_one"}).ok());
+  EXPECT_EQ(StateOf(&session), "add_one,eat_memory_on_replay,add_one = 2");
+}
 
 }  // namespace
 }  // namespace holdfast

@@ -162,6 +162,11 @@ const Action kActions[] = {
        if (!IsFirst(state.marker_file)) Die(SIGSEGV);
        return Nothing();
      }},
+    {"eat_memory_on_replay",
+     [](State& state) {
+       if (!IsFirst(state.marker_file)) state.eaten.emplace_back(size_t{512} << 20, 'x');
+       return Nothing();
+     }},
     {"add_pid",
      [](State& state) {
        state.counter += getpid();
