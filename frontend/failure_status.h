@@ -13,6 +13,9 @@
 
 namespace holdfast {
 
+// Whether somebody or something else ended the worker, so that it is not its compiler's doing.
+bool IsFromOutside(const WorkerFailure& failure);
+
 // "signal", "time_limit", …: the name of a metric label.
 std::string FailureCauseName(WorkerFailure::Cause cause);
 

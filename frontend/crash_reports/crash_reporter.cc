@@ -10,6 +10,7 @@
 #include "absl/types/optional.h"
 #include "frontend/crash_reports/crash_report.h"
 #include "frontend/crash_reports/report_directory.h"
+#include "frontend/failure_status.h"
 #include "frontend/log.h"
 
 namespace holdfast {
@@ -19,8 +20,9 @@ namespace {
 constexpr size_t kMaxWaiting = 256;
 constexpr int64_t kMaxWaitingBytes = 256 << 20;
 
-// Whether the compiler, and not the supervisor or a caller, is what failed.
+// Whether the compiler, and not the supervisor, a caller or a stranger, is what failed.
 bool IsOfTheCompiler(const WorkerFailure& failure) {
+  if (IsFromOutside(failure)) return false;
   switch (failure.cause()) {
     case WorkerFailure::SIGNAL:
     case WorkerFailure::EXIT:

@@ -44,8 +44,8 @@ class CrashReporter {
   // names the flag. The directory is this reporter's until it and its work have ended.
   absl::Status Start();
 
-  // Any thread, returns at once. Failures that are nobody's but the supervisor's (the caller gave
-  // up, the service ends, the spawner was lost) are ignored.
+  // Any thread, returns at once. Failures that are not the compiler's (the caller gave up, the
+  // service ends, the spawner was lost, the worker was killed from outside) are ignored.
   void Report(CrashEvent event);
 
   Stats GetStats() const;  // Any thread.

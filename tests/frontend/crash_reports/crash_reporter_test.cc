@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,10 +48,13 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
+// None that others send.
+constexpr int kFirstSignal = 32;
+
 // A failure of its own for each `signal`.
 CrashEvent Event(int signal, size_t program_size = 100) {
   CrashEvent event = TestEvent(std::string(program_size, 'p'));
-  event.failure.set_signal(signal);
+  event.failure.set_signal(kFirstSignal + signal);
   return event;
 }
 
@@ -228,6 +232,19 @@ TEST_F(CrashReporterTest, OnlyTheCompilersFailuresCount) {
     Report(std::move(event));
   }
   EXPECT_EQ(Files().size(), 7u);
+}
+
+TEST_F(CrashReporterTest, WhatOthersKilledPushesNothingOut) {
+  options_.max_reports = 1;
+  ASSERT_TRUE(Restart().ok());
+  Report(Event(11));
+  for (const int signal : {SIGKILL, SIGTERM}) {
+    CrashEvent event = Event(0);
+    event.failure.set_signal(signal);
+    Report(std::move(event));
+  }
+  EXPECT_THAT(Files(), UnorderedElementsAre(IdOf(11) + ".crash"));
+  EXPECT_EQ(Stats().written, 1);
 }
 
 TEST_F(CrashReporterTest, AStormIsBoundedAndCounted) {
