@@ -71,14 +71,17 @@ absl::StatusOr<ReportDirectory> ReportDirectory::Open(const std::string& path,
     return Failed("make", directory.path_);
   }
   directory.lock_ = UniqueFd(open(directory.path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.lock_ || access(directory.path_.c_str(), W_OK | X_OK) != 0) {
-    return Failed("write to", directory.path_);
-  }
+  if (!directory.lock_) return Failed("open", directory.path_);
   if (flock(directory.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return Failed("lock", directory.path_);
     return absl::InvalidArgumentError(
         absl::StrCat(directory.path_, " is in use by another service"));
   }
+  // Only this tells: to root access() says yes even where nothing can be written.
+  const std::string probe = absl::StrCat(directory.path_, "/probe", kUnfinished);
+  absl::Status written = WriteFile(probe, "probe");
+  unlink(probe.c_str());
+  if (!written.ok()) return written;
   directory.Scan();
   directory.MakeRoom(0, 0);
   return directory;

@@ -24,7 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kColumns = 80;
-constexpr char kRow[] = "%-16s  %-16s  %-13s %7s  %s";
+constexpr size_t kIdWidth = 16;
+constexpr size_t kMaxNameWidth = 24;  // "-reduced" and all; more would leave no room.
+constexpr char kRow[] = "%-*s  %-16s  %-13s %7s  %s";
 
 std::string Minute(absl::Time time) {
   return absl::FormatTime("%Y-%m-%d %H:%M", time, absl::UTCTimeZone());
@@ -44,13 +46,13 @@ std::string CauseOf(const CrashReport& report) {
 // A file's name without its suffix.
 std::string StemOf(const fs::path& path) { return Printable(path.stem().string()); }
 
-std::string Row(const fs::path& path, absl::Time last_seen, uint64_t size) {
+std::string Row(const fs::path& path, int name_width, absl::Time last_seen, uint64_t size) {
   const absl::StatusOr<CrashReport> report = ReadCrashReport(path.string());
   if (!report.ok()) {
     return Line(absl::StrCat(StemOf(path), "  unreadable")) +
            Line(absl::StrCat("  ", Printable(report.status().message())));
   }
-  return Line(absl::StrFormat(kRow, StemOf(path), Minute(last_seen), CauseOf(*report),
+  return Line(absl::StrFormat(kRow, name_width, StemOf(path), Minute(last_seen), CauseOf(*report),
                               absl::StrCat(CountActions(CallsOf(*report))),
                               Printable(report->signature().last_action()))) +
          Line(absl::StrCat("  first ", Minute(absl::FromUnixMicros(report->time_micros())), ", ",
@@ -134,10 +136,13 @@ absl::StatusOr<std::string> ListReports(const std::string& directory) {
   // A report is touched when its failure is seen again.
   std::sort(files.begin(), files.end(),
             [](const File& a, const File& b) { return a.Order() < b.Order(); });
-  std::string text =
-      Line(absl::StrFormat(kRow, "REPORT", "LAST SEEN (UTC)", "CAUSE", "ACTIONS", "LAST ACTION"));
+  size_t longest = kIdWidth;
+  for (const File& file : files) longest = std::max(longest, StemOf(file.path).size());
+  const int name_width = static_cast<int>(std::min(longest, kMaxNameWidth));
+  std::string text = Line(absl::StrFormat(kRow, name_width, "REPORT", "LAST SEEN (UTC)", "CAUSE",
+                                          "ACTIONS", "LAST ACTION"));
   for (const File& file : files) {
-    absl::StrAppend(&text, Row(file.path, absl::TimeFromTimespec(file.info.st_mtim),
+    absl::StrAppend(&text, Row(file.path, name_width, absl::TimeFromTimespec(file.info.st_mtim),
                                static_cast<uint64_t>(std::max<off_t>(0, file.info.st_size))));
   }
   return text;

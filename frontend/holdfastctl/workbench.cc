@@ -37,6 +37,23 @@ std::vector<std::string> ServiceFlags(const CrashReport& report, const std::stri
   return flags;
 }
 
+// Of a step only the action or the observation in which it failed, where that is known.
+Call WhatWentOn(Call call, const WorkerFailure& failure) {
+  const int index = static_cast<int>(failure.activity_index());
+  if (!call.has_step() || index < 0) return call;
+  compiler_gym::StepRequest only;
+  if (failure.activity() == WorkerFailure::ACTION && index < call.step().action_size()) {
+    *only.add_action() = call.step().action(index);
+  } else if (failure.activity() == WorkerFailure::OBSERVATION &&
+             index < call.step().observation_space_size()) {
+    only.add_observation_space(call.step().observation_space(index));
+  } else {
+    return call;
+  }
+  *call.mutable_step() = std::move(only);
+  return call;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Workbench>> Workbench::Open(const std::string& file,
@@ -85,10 +102,12 @@ std::string Workbench::Describe(const ReplayOutcome& outcome,
                                 const std::vector<Call>& calls) const {
   if (!outcome.refusal.empty()) return Printable(outcome.refusal);
   if (!outcome.failure.has_value()) return "no failure";
-  const std::string where = outcome.failed_call < 0
-                                ? "the start of the session"
-                                : DescribeCall(calls[static_cast<size_t>(outcome.failed_call)],
-                                               &replayer_->spaces(), replayer_->action_space());
+  const std::string where =
+      outcome.failed_call < 0
+          ? "the start of the session"
+          : DescribeCall(
+                WhatWentOn(calls[static_cast<size_t>(outcome.failed_call)], *outcome.failure),
+                &replayer_->spaces(), replayer_->action_space());
   WorkerFailure failure = *outcome.failure;
   failure.clear_stderr_tail();
   return absl::StrCat(DescribeFailure(failure), " in ", where);
@@ -113,8 +132,10 @@ absl::Status Workbench::PrintOptCommand(const ReplayOutcome& outcome,
     return absl::OkStatus();
   }
   if (!command->has_value()) return absl::OkStatus();
+  const bool is_replaced = fs::exists(file);
   absl::Status written = WriteFile(file, (*command)->program);
   if (!written.ok()) return written;
+  if (is_replaced) std::cout << Printable(file) << " was there and is replaced\n";
   std::cout << "The same without Holdfast, in the directory of " << Printable(file) << ":\n  "
             << (*command)->command << std::endl;
   return absl::OkStatus();
