@@ -64,7 +64,8 @@ int64_t RaiseDescriptorLimit() {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
-  return (static_cast<int64_t>(limit.rlim_cur) - kOwnDescriptors) / kDescriptorsPerWorker;
+  const auto descriptors = static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT64_MAX));
+  return std::max(int64_t{0}, descriptors - kOwnDescriptors) / kDescriptorsPerWorker;
 }
 
 // The supervision thread is the main thread: it runs the loop. Members are in the order of their
@@ -158,6 +159,7 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
   worker_log_ = absl::make_unique<WorkerLog>(directory_.logs());
 
   const int64_t workers = RaiseDescriptorLimit();
+  if (workers == 0) return absl::FailedPreconditionError("RLIMIT_NOFILE is too low for a worker");
   if (workers < options_.max_workers) {
     LogWarning("--max_workers is ", options_.max_workers, ", but descriptors (RLIMIT_NOFILE) are ",
                "enough for ", workers, " workers only");
@@ -337,12 +339,13 @@ SessionEnvironment Frontend::MakeEnvironment() {
   };
   environment.on_failure = [this](CrashEvent event) {
     const WorkerFailure& failure = event.failure;
+    const std::string activity = DescribeActivity(failure);
     metrics_.WorkerFailed(failure.cause());
     LogWarning("session ", event.session, ": worker ", DescribeFailure(failure), "; during ",
-               failure.during().empty() ? "no call" : failure.during(), " ",
-               DescribeActivity(failure), ", attempt ", failure.attempts(), ", after ",
-               failure.actions_applied(), " actions, peak RSS ", failure.peak_rss_bytes(),
-               " bytes, CPU time ", failure.cpu_seconds(), " s");
+               failure.during().empty() ? "no call" : failure.during(),
+               absl::StrCat(activity.empty() ? "" : " ", activity), ", attempt ",
+               failure.attempts(), ", after ", failure.actions_applied(), " actions, peak RSS ",
+               failure.peak_rss_bytes(), " bytes, CPU time ", failure.cpu_seconds(), " s");
     crash_reporter_->Report(std::move(event));
   };
   environment.on_snapshot = [this](SnapshotOutcome outcome) { metrics_.Snapshot(outcome); };
@@ -463,6 +466,11 @@ void Frontend::Run() {
   metrics_.StopServing();
   spawner_.reset();
   pool_.reset();
+  const auto reports = crash_reporter_->GetStats().reports;
+  if (reports > 0 && directory_.is_fresh() && options_.crash_report_dir.empty()) {
+    LogWarning(reports, " crash reports are removed with ", directory_.path(),
+               "; set --crash_report_dir to keep them");
+  }
   LogInfo("ended");
 }
 
@@ -480,7 +488,7 @@ int RunFrontend(int argc, char** argv, const std::string& usage, bool is_worker)
 #endif
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // Of a log that may not grow: its lines are lost, and nothing else.
-  umask(0077);  // Logs, scratch data and sockets are the user's own.
+  umask(0077);               // Logs, scratch data and sockets are the user's own.
   Frontend frontend(*options);
   const absl::Status status = frontend.Start(argv[0], is_worker);
   if (!status.ok()) {

@@ -84,7 +84,8 @@ ABSL_FLAG(int64_t, max_record_bytes, 4LL << 30,
           "Benchmarks and histories of all sessions together; beyond it calls are refused. At "
           "least 1024.");
 ABSL_FLAG(std::string, crash_report_dir, "",
-          "Directory for crash reports, which hold programs. Default: crashes/ in --working_dir.");
+          "Directory for crash reports, which hold programs. Default: crashes/ in --working_dir; "
+          "without either they are removed at the end.");
 ABSL_FLAG(int, max_crash_reports, 100,
           "Crash reports that are kept, one for each distinct failure; 0: none are written.");
 ABSL_FLAG(int64_t, max_crash_report_bytes, 256 << 20, "Size of all crash reports. At least 0.");

@@ -22,6 +22,8 @@ class WorkingDirectory {
   std::string logs() const { return path_ + "/logs"; }
   // Below it workers get their directories. New with each run.
   const std::string& scratch() const { return scratch_; }
+  // Made for this run: it goes at the end, with all that is in it.
+  bool is_fresh() const { return is_fresh_; }
   // What must go at the end: all of it if it was made afresh, else the scratch data.
   const std::string& to_remove() const { return is_fresh_ ? path_ : scratch_; }
 

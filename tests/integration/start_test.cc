@@ -96,6 +96,13 @@ TEST(StartTest, ALogThatMayNotGrowEndsNothing) {
   EXPECT_TRUE(size == kBlock || size == 2 * kBlock) << "the limit was not met: " << size;
 }
 
+TEST(StartTest, TooFewDescriptorsForAWorkerAreRefused) {
+  const ProgramResult result =
+      RunProgram({"/bin/sh", "-c", "ulimit -n 64; exec \"$0\"", RunfilePath(kExampleWorker)});
+  EXPECT_EQ(result.exit, 1);
+  EXPECT_THAT(result.err, HasSubstr("ERROR: RLIMIT_NOFILE is too low"));
+}
+
 TEST(StartTest, PortOfAnEarlierRunIsNotTakenForItsOwn) {
   const TemporaryDirectory directory;
   std::ofstream(directory / "port.txt") << "1\n";
