@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "absl/memory/memory.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
@@ -355,13 +354,11 @@ SessionEnvironment Frontend::MakeEnvironment() {
   environment.prefetched = &prefetched_;
   environment.abilities = [this] {
     const WorkerDescription::Described described = description_.Get();
-    SessionAbilities abilities;
-    if (described == nullptr) return abilities;
-    abilities.is_rebuildable = !described->not_replayable();
+    if (described == nullptr) return SessionAbilities();
+    const bool is_rebuildable = !described->not_replayable();
     // A session that is never built anew has no use for one.
-    abilities.takes_snapshots =
-        abilities.is_rebuildable && options_.checkpoint_bytes > 0 && described->takes_snapshots();
-    return abilities;
+    const bool takes_snapshots = is_rebuildable && options_.checkpoint_bytes > 0;
+    return SessionAbilities{takes_snapshots && described->takes_snapshots(), is_rebuildable};
   };
   return environment;
 }

@@ -145,8 +145,9 @@ void Supervisor::Run() {
         sessions_[session].session->ParkIfIdleSince(absl::InfiniteFuture());
         break;
       case 6:
-        Require(sessions_[session].session->AskBack() == abilities_.is_rebuildable,
-                "a session gives back its worker if it can be built again");
+        // Nor does one that would take too long to build.
+        Require(!sessions_[session].session->AskBack() || abilities_.is_rebuildable,
+                "a session gives back no worker if it cannot be built again");
         break;
       case kAbandon:
         Abandon();
