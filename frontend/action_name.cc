@@ -19,7 +19,8 @@ std::string NameOf(const compiler_gym::Space& space, const compiler_gym::Event& 
 }
 
 std::string ValueOf(const compiler_gym::Event& action) {
-  return action.ShortDebugString().substr(0, kMaxValueSize);
+  const std::string text = action.ShortDebugString().substr(0, kMaxValueSize);
+  return text.empty() ? "no value" : text;
 }
 
 }  // namespace

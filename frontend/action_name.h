@@ -8,10 +8,11 @@
 
 namespace holdfast {
 
-// "sroa": the action's name in its space, or its value as text, at most 200 bytes of it.
+// "sroa": the action's name in its space, or its value as text, at most 200 bytes of it, or "no
+// value". Never empty.
 std::string ActionName(const compiler_gym::Space& space, const compiler_gym::Event& action);
 
-// "sroa (122)", or without a name its value as text.
+// "sroa (122)", or without a name its value as text, likewise.
 std::string DescribeAction(const compiler_gym::Space& space, const compiler_gym::Event& action);
 
 }  // namespace holdfast

@@ -134,7 +134,14 @@ Seeds FrontRequests() {
   file->set_uri("benchmark://files-v0/1");
   file->mutable_program()->set_uri("file:///dev/null");
   add.add_benchmark()->mutable_dynamic_config()->mutable_build_cmd()->add_argument("cc");
+  compiler_gym::StepRequest without_value;
+  without_value.add_action();
   Seeds seeds = {Input().Number(0).String(add.SerializeAsString()).bytes(),
+                 Input()
+                     .Number(2)
+                     .String(SomeDescription().SerializeAsString())
+                     .Rest(without_value.SerializeAsString())
+                     .bytes(),
                  Input()
                      .Number(2)
                      .String(SomeDescription().SerializeAsString())

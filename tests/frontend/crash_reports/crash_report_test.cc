@@ -79,6 +79,8 @@ TEST(CrashSignatureTest, ActionsWithoutNamesAreText) {
   EXPECT_EQ(ActionName({}, action(-1)), "int64_value: -1");
   EXPECT_EQ(DescribeAction(flags, action(0)), "-gvn (0)");
   EXPECT_EQ(DescribeAction(flags, action(1)), "1");
+  EXPECT_EQ(ActionName(flags, {}), "no value");
+  EXPECT_EQ(DescribeAction(flags, {}), "no value");
   CrashEvent event = TestEvent();
   event.origin.action_space = 99;  // None that the worker has.
   EXPECT_EQ(Signature(event).last_action(), "int64_value: 2");
