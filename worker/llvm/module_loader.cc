@@ -12,9 +12,9 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Regex.h"
 #include "llvm/Support/SourceMgr.h"
-#include "worker/llvm/c_compiler.h"
 #include "worker/llvm/module_bitcode.h"
 #include "worker/llvm/pass_runner.h"
+#include "worker/llvm/source_compiler.h"
 
 namespace holdfast::llvm_session {
 namespace {
@@ -76,7 +76,7 @@ SourceKind SniffSourceKind(absl::string_view contents) {
       absl::StartsWith(contents, kBitcodeWrapperMagic) || absl::StrContains(contents, '\0')) {
     return SourceKind::kBitcode;
   }
-  return LooksLikeIr(contents) ? SourceKind::kTextIr : SourceKind::kC;
+  return LooksLikeIr(contents) ? SourceKind::kTextIr : SourceKind::kSource;
 }
 
 absl::StatusOr<std::unique_ptr<llvm::Module>> LoadModule(absl::string_view contents,
@@ -99,7 +99,9 @@ absl::StatusOr<std::string> ToBitcodeOrIr(absl::string_view contents,
   if (contents.empty()) {
     return absl::InvalidArgumentError("File is empty: the benchmark's program has no contents");
   }
-  if (SniffSourceKind(contents) == SourceKind::kC) return CompileC(contents, scratch_directory);
+  if (SniffSourceKind(contents) == SourceKind::kSource) {
+    return CompileSource(contents, scratch_directory);
+  }
   return std::string(contents);
 }
 

@@ -13,14 +13,14 @@
 
 namespace holdfast::llvm_session {
 
-enum class SourceKind { kBitcode, kTextIr, kC };
+enum class SourceKind { kBitcode, kTextIr, kSource };
 
 // Tells the kinds apart by their first bytes:
 //  - bitcode has a magic number; anything else with a NUL byte is taken for broken bitcode;
 //  - text IR begins, after blank lines, with a `;` comment, with a name of IR's own (`@ % ! $ ^`),
 //    or with `source_filename =`, `target triple`, `target datalayout`, `module asm`,
 //    `attributes #`, `define`, `declare` or `uselistorder`;
-//  - everything else is C.
+//  - everything else is source, C or C++.
 // So broken IR is reported as IR as long as it begins like IR.
 SourceKind SniffSourceKind(absl::string_view contents);
 
@@ -30,8 +30,8 @@ SourceKind SniffSourceKind(absl::string_view contents);
 absl::StatusOr<std::unique_ptr<llvm::Module>> LoadModule(absl::string_view contents,
                                                          llvm::LLVMContext& context);
 
-// What a session keeps of a benchmark: bitcode or text IR, ready for LoadModule. Compiles C, with
-// files in `scratch_directory`. INVALID_ARGUMENT if `contents` is empty or does not compile.
+// What a session keeps of a benchmark: bitcode or text IR, ready for LoadModule. Compiles source,
+// with files in `scratch_directory`. INVALID_ARGUMENT if `contents` is empty or does not compile.
 absl::StatusOr<std::string> ToBitcodeOrIr(absl::string_view contents,
                                           const std::string& scratch_directory);
 

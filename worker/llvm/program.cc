@@ -64,7 +64,7 @@ absl::StatusOr<int64_t> Program::BaselineInstructionCount(absl::string_view leve
 }
 
 absl::StatusOr<int64_t> Program::ComputeBaseline(absl::string_view level) {
-  if (SniffSourceKind(original_) == SourceKind::kC) {
+  if (SniffSourceKind(original_) == SourceKind::kSource) {
     absl::StatusOr<std::string> compiled = ToBitcodeOrIr(original_, scratch_directory_);
     if (!compiled.ok()) return compiled.status();
     original_ = *std::move(compiled);

@@ -40,7 +40,7 @@ TEST(SniffSourceKind, TellsTheKindsApart) {
            "module_t *module;\n",
            "attributes x;\n",
        }) {
-    EXPECT_EQ(SniffSourceKind(c), SourceKind::kC) << c;
+    EXPECT_EQ(SniffSourceKind(c), SourceKind::kSource) << c;
   }
 }
 
@@ -109,14 +109,27 @@ TEST(LoadModule, ForgetsOriginButKeepsModuleFlags) {
   }
 }
 
-TEST(CompileC, StripsDebugInfoAndFixesTheClock) {
+TEST(CompileSource, StripsDebugInfoAndFixesTheClock) {
   const char* source = "const char when[] = __DATE__ __TIME__ __FILE__;\n";
   EXPECT_EQ(BitcodeOf(source), BitcodeOf(source));
   EXPECT_THAT(BitcodeOf(source), Not(HasSubstr("llvm_session.")));
 }
 
+TEST(CompileSource, TakesCppForCpp) {
+  EXPECT_THAT(BitcodeOf("#include <vector>\nint f() { return std::vector<int>{1, 2}.size(); }"),
+              HasSubstr("_Z1fv"));
+  // Nothing in it looks like C++, but it is no C.
+  EXPECT_THAT(
+      BitcodeOf("struct S { int x; int get() { return x; } };\nint f(S s) { return s.get(); }"),
+      HasSubstr("_Z1f1S"));
+  // C that C++ would refuse.
+  EXPECT_THAT(BitcodeOf("int class(int new) { return new; }"), HasSubstr("class"));
+  EXPECT_THAT(LoadError("namespace n { int f() { return undefined; } }\n"),
+              HasSubstr("Failed to compile C++ source: program.cc:1:32: error:"));
+}
+
 // Without this, passes that unroll loops would have nothing to do.
-TEST(CompileC, LoopsMayBeUnrolled) {
+TEST(CompileSource, LoopsMayBeUnrolled) {
   llvm::LLVMContext context;
   const auto module = LoadModule(
       BitcodeOf("int f(int *a) { int s = 0; for (int i = 0; i < 8; ++i) s += a[i]; return s; }"),
