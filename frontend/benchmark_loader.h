@@ -28,6 +28,11 @@ class BenchmarkLoader {
   // allowed. Does not touch files.
   absl::Status Check(absl::string_view field, const compiler_gym::Benchmark& benchmark) const;
 
+  // A benchmark that no client has sent loses its commands where none may be executed.
+  void DropRefusedCommands(compiler_gym::Benchmark* benchmark) const {
+    if (!options_.allow_commands) benchmark->clear_dynamic_config();
+  }
+
   static bool IsFile(const compiler_gym::Benchmark& benchmark) {
     return benchmark.program().has_uri();
   }

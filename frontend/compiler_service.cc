@@ -6,7 +6,9 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "common/benchmark_uri.h"
 #include "common/byte_buffer.h"
 #include "common/status.h"
 #include "frontend/log.h"
@@ -18,6 +20,7 @@ namespace {
 
 using Raw = RawCompilerGymService;
 
+constexpr absl::string_view kBenchmarks = "service.benchmarks";
 constexpr absl::string_view kCacheParameters = "service.benchmark_cache.";
 
 // False, and the call is answered, if the request is malformed.
@@ -36,6 +39,11 @@ std::vector<std::string> RpcMethodNames() {
   return {"GetVersion", "GetSpaces", "StartSession", "ForkSession",
           "EndSession", "Step",      "AddBenchmark", "SendSessionParameter"};
 }
+
+CompilerService::CompilerService(const Dependencies& dependencies)
+    : deps_(dependencies),
+      maker_(deps_.environment->workers, deps_.environment->step_timeout,
+             deps_.environment->step_retries) {}
 
 std::vector<UnaryServer::Method> CompilerService::Methods(grpc::ServerCompletionQueue* queue) {
   const auto bind = [&](const char* name, auto request,
@@ -118,9 +126,18 @@ void CompilerService::StartDescribed(
     return;
   }
   if (!request->benchmark().has_program()) {
-    StartCached(call, *request);
+    if (IsBenchmarkOf(description.benchmark_uri(), request->benchmark().uri())) {
+      StartMade(call, request);
+    } else {
+      StartCached(call, *request);
+    }
     return;
   }
+  StartSent(call, request);
+}
+
+void CompilerService::StartSent(const Call& call,
+                                const std::shared_ptr<compiler_gym::StartSessionRequest>& request) {
   // A benchmark that brings its program need not have been added before.
   Benchmarks benchmarks(1);
   benchmarks[0].Swap(request->mutable_benchmark());
@@ -135,6 +152,28 @@ void CompilerService::StartDescribed(
              });
 }
 
+void CompilerService::StartMade(const Call& call,
+                                const std::shared_ptr<compiler_gym::StartSessionRequest>& request) {
+  const std::string& uri = request->benchmark().uri();
+  if (auto benchmark = deps_.cache->Find(uri)) {
+    Start(call, *request, std::move(benchmark));
+    return;
+  }
+  maker_.Make(uri, ConnectionOf(*call), call->deadline(),
+              [this, call, request](const grpc::Status& status, compiler_gym::Benchmark made) {
+                deps_.run_on_queue([this, call, request, status, made = std::move(made)]() mutable {
+                  if (!status.ok() || call->is_answered()) {
+                    call->Finish(status);
+                    return;
+                  }
+                  // As if the client had sent it.
+                  request->mutable_benchmark()->Swap(&made);
+                  deps_.loader->DropRefusedCommands(request->mutable_benchmark());
+                  StartSent(call, request);
+                });
+              });
+}
+
 void CompilerService::StartCached(const Call& call,
                                   const compiler_gym::StartSessionRequest& request) {
   auto benchmark = deps_.cache->Find(request.benchmark().uri());
@@ -143,6 +182,11 @@ void CompilerService::StartCached(const Call& call,
         absl::NotFoundError(absl::StrCat("Benchmark not found: ", request.benchmark().uri()))));
     return;
   }
+  Start(call, request, std::move(benchmark));
+}
+
+void CompilerService::Start(const Call& call, const compiler_gym::StartSessionRequest& request,
+                            std::shared_ptr<const compiler_gym::Benchmark> benchmark) {
   absl::Status budget = CheckRecordBudget();
   if (budget.ok()) budget = ReserveSession();
   if (!budget.ok()) {
@@ -356,7 +400,9 @@ void CompilerService::AbandonWith(const Call& call, const std::shared_ptr<Sessio
 }
 
 absl::optional<absl::StatusOr<std::string>> CompilerService::BuiltinParameter(
-    BenchmarkCache* cache, absl::string_view key, absl::string_view value) {
+    BenchmarkCache* cache, const DescribeReply& description, absl::string_view key,
+    absl::string_view value) {
+  if (key == kBenchmarks) return {absl::StrJoin(description.benchmark_uri(), "\n")};
   if (!absl::ConsumePrefix(&key, kCacheParameters)) return absl::nullopt;
   if (key == "get_size_in_bytes") return {absl::StrCat(cache->GetStats().size_bytes)};
   if (key == "get_max_size_in_bytes") return {absl::StrCat(cache->GetStats().max_size_bytes)};

@@ -14,6 +14,7 @@
 #include "common/unary_server.h"
 #include "frontend/benchmark_cache.h"
 #include "frontend/benchmark_loader.h"
+#include "frontend/benchmark_maker.h"
 #include "frontend/metrics/metrics.h"
 #include "frontend/session.h"
 #include "frontend/session_table.h"
@@ -41,15 +42,16 @@ class CompilerService {
     std::function<void(absl::AnyInvocable<void()>)> run_blocking;
   };
 
-  explicit CompilerService(const Dependencies& dependencies) : deps_(dependencies) {}
+  explicit CompilerService(const Dependencies& dependencies);
 
   grpc::Service* service() { return &service_; }
   std::vector<UnaryServer::Method> Methods(grpc::ServerCompletionQueue* queue);
 
-  // The parameters of the service itself: the benchmark cache's.
-  static absl::optional<absl::StatusOr<std::string>> BuiltinParameter(BenchmarkCache* cache,
-                                                                      absl::string_view key,
-                                                                      absl::string_view value);
+  // The parameters of the service itself: the benchmark cache's, and `service.benchmarks`, which
+  // lists those that the workers' session type brings, as `description` says, a line each.
+  static absl::optional<absl::StatusOr<std::string>> BuiltinParameter(
+      BenchmarkCache* cache, const DescribeReply& description, absl::string_view key,
+      absl::string_view value);
 
  private:
   using Call = std::shared_ptr<UnaryCall>;
@@ -71,7 +73,16 @@ class CompilerService {
   void StartDescribed(const Call& call,
                       const std::shared_ptr<compiler_gym::StartSessionRequest>& request,
                       const DescribeReply& description);
+  // Starts it with the program that the request brings.
+  void StartSent(const Call& call,
+                 const std::shared_ptr<compiler_gym::StartSessionRequest>& request);
+  // Starts it with what a client has sent before.
   void StartCached(const Call& call, const compiler_gym::StartSessionRequest& request);
+  // Starts it with what a worker makes, now or before.
+  void StartMade(const Call& call,
+                 const std::shared_ptr<compiler_gym::StartSessionRequest>& request);
+  void Start(const Call& call, const compiler_gym::StartSessionRequest& request,
+             std::shared_ptr<const compiler_gym::Benchmark> benchmark);
   // Checks `benchmarks`, reads their files, and adds all or none to the cache. `then` runs on the
   // queue's thread. `field` names the benchmark of an index, for messages.
   using FieldName = std::function<std::string(size_t index)>;
@@ -93,6 +104,7 @@ class CompilerService {
                           Session::Ticket ticket);
 
   const Dependencies deps_;
+  BenchmarkMaker maker_;
   RawCompilerGymService service_;
 };
 

@@ -155,6 +155,23 @@ std::string DescribeActivity(const WorkerFailure& failure) {
   }
 }
 
+grpc::Status StartFailureStatus(absl::string_view uri, Verdict verdict, bool is_limit_ours,
+                                const WorkerFailure& failure) {
+  if (IsFromOutside(failure)) {  // Nothing is left of it, so it may be sent again.
+    return MakeFailureStatus(
+        grpc::StatusCode::UNAVAILABLE,
+        absl::StrCat("the session could not be started: the worker ", DescribeFailure(failure)),
+        failure);
+  }
+  return MakeFailureStatus(
+      verdict == Verdict::kTimeLimit && !is_limit_ours ? grpc::StatusCode::DEADLINE_EXCEEDED
+                                                       : grpc::StatusCode::INVALID_ARGUMENT,
+      absl::StrCat("benchmark ", uri, " cannot be used: in ", failure.attempts(), " of ",
+                   failure.attempts(), " attempts to initialise it the worker ",
+                   DescribeFailure(failure)),
+      failure);
+}
+
 Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
                      absl::Duration time_left) {
   if (cause == WorkerFailure::TIME_LIMIT) {

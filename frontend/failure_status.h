@@ -50,6 +50,12 @@ enum class Verdict {
 Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
                      absl::Duration time_left);
 
+// The answer to a StartSession whose benchmark `uri` failed its workers, in `failure.attempts()`
+// attempts. `is_limit_ours`: if it took too long, by --step_timeout, and not by the caller's
+// deadline.
+grpc::Status StartFailureStatus(absl::string_view uri, Verdict verdict, bool is_limit_ours,
+                                const WorkerFailure& failure);
+
 // Whether a call that failed so for good would surely do so again: it exceeded a limit, or killed
 // several workers in the same way. `first` and `last` attempt may be the same.
 bool IsPoison(const WorkerFailure& first, const WorkerFailure& last);

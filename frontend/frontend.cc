@@ -327,7 +327,7 @@ SessionEnvironment Frontend::MakeEnvironment() {
   environment.step_retries = options_.step_retries;
   environment.refuse_poisoned_steps = options_.refuse_poisoned_steps;
   environment.builtin_parameter = [this](absl::string_view key, absl::string_view value) {
-    return CompilerService::BuiltinParameter(cache_.get(), key, value);
+    return CompilerService::BuiltinParameter(cache_.get(), *description_.Get(), key, value);
   };
   environment.describe_actions = [this](int action_space, const StepRequestView& step) {
     return DescribeActions(description_.Get()->spaces().action_space_list(action_space), step);

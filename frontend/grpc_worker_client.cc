@@ -16,10 +16,15 @@ namespace {
 
 const std::string& MethodPath(WorkerMethod method) {
   static const auto* const paths = new std::string[]{
-      "/holdfast.WorkerControl/Describe",      "/compiler_gym.CompilerGymService/StartSession",
-      "/compiler_gym.CompilerGymService/Step", "/holdfast.WorkerControl/HandleParameter",
-      "/holdfast.WorkerControl/Fingerprint",   "/holdfast.WorkerControl/Snapshot",
-      "/holdfast.WorkerControl/Restore",       "/compiler_gym.CompilerGymService/EndSession",
+      "/holdfast.WorkerControl/Describe",
+      "/compiler_gym.CompilerGymService/StartSession",
+      "/compiler_gym.CompilerGymService/Step",
+      "/holdfast.WorkerControl/HandleParameter",
+      "/holdfast.WorkerControl/Fingerprint",
+      "/holdfast.WorkerControl/Snapshot",
+      "/holdfast.WorkerControl/Restore",
+      "/holdfast.WorkerControl/MakeBenchmark",
+      "/compiler_gym.CompilerGymService/EndSession",
   };
   return paths[static_cast<int>(method)];
 }

@@ -11,6 +11,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
@@ -19,6 +20,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "frontend/checkpoint.h"
+#include "frontend/client_files.h"
 #include "frontend/crash_reports/crash_event.h"
 #include "frontend/failure_status.h"
 #include "frontend/history.h"
@@ -246,8 +248,6 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   void DiscardWorker(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnWorkerGone(WorkerFailure failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnCallFailed(const WorkerFailure& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void OnStartFailed(Verdict verdict, const WorkerFailure& failure)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TellFailure(const WorkerFailure& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a call for good, and remembers a step that would fail so again.
   void FinishFailed(grpc::StatusCode code, const std::string& message, const WorkerFailure& failure)
@@ -281,6 +281,8 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   // Counts what was asked of pool and worker; see the class comment.
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_) = 0;
   Lease lease_ ABSL_GUARDED_BY(mutex_);
+  // Of workers that it had before.
+  std::vector<std::shared_ptr<ClientFiles>> client_files_ ABSL_GUARDED_BY(mutex_);
   uint64_t loan_ ABSL_GUARDED_BY(mutex_) = 0;  // The epoch in which the lease was asked for.
   std::string worker_id_field_ ABSL_GUARDED_BY(mutex_);   // Appended to each Step: the worker's id.
   bool is_worker_fresh_ ABSL_GUARDED_BY(mutex_) = false;  // See Operation.

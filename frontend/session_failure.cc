@@ -106,7 +106,8 @@ void Session::OnCallFailed(const WorkerFailure& failure) {
   }
   Transition(SessionState::kParked);
   if (current_->kind == Kind::kStart) {
-    OnStartFailed(verdict, failure);
+    FinishCurrent(StartFailureStatus(origin_.benchmark->uri(), verdict,
+                                     /*is_limit_ours=*/!failure.limit_flag().empty(), failure));
     return;
   }
   const std::string what = DescribeCurrent();
@@ -137,24 +138,6 @@ void Session::OnCallFailed(const WorkerFailure& failure) {
                    failure);
       return;
   }
-}
-
-void Session::OnStartFailed(Verdict verdict, const WorkerFailure& failure) {
-  if (IsFromOutside(failure)) {  // Nothing is left of it, so it may be sent again.
-    FinishCurrent(MakeFailureStatus(
-        grpc::StatusCode::UNAVAILABLE,
-        absl::StrCat("the session could not be started: the worker ", DescribeFailure(failure)),
-        failure));
-    return;
-  }
-  const bool is_callers_deadline = verdict == Verdict::kTimeLimit && failure.limit_flag().empty();
-  FinishCurrent(MakeFailureStatus(
-      is_callers_deadline ? grpc::StatusCode::DEADLINE_EXCEEDED
-                          : grpc::StatusCode::INVALID_ARGUMENT,
-      absl::StrCat("benchmark ", origin_.benchmark->uri(), " cannot be used: in ",
-                   current_->attempts, " of ", current_->attempts,
-                   " attempts to initialise it the worker ", DescribeFailure(failure)),
-      failure));
 }
 
 void Session::FinishFailed(grpc::StatusCode code, const std::string& message,
@@ -207,6 +190,11 @@ void Session::ReleaseWorker() {
 Lease Session::TakeLease() {
   is_asked_back_ = false;
   ForgetPrefetch();
+  // The client may not have fetched its files yet.
+  if (lease_.client_files != nullptr && lease_.client_files->Exist() &&
+      state_ != SessionState::kEnded) {
+    client_files_.push_back(lease_.client_files);
+  }
   return std::exchange(lease_, Lease());
 }
 

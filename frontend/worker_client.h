@@ -24,6 +24,7 @@ enum class WorkerMethod {
   kFingerprint,
   kSnapshot,
   kRestore,
+  kMakeBenchmark,
   kEndSession
 };
 

@@ -80,6 +80,7 @@ void WorkerPool::Lend(WorkerSlot* slot, Waiter borrower) {
   Lease lease;
   lease.worker_id = worker;
   lease.client = slot->client();
+  lease.client_files = slot->client_files();
   borrower.on_lease(std::move(lease));
 }
 

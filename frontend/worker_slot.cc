@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/byte_buffer.h"
@@ -90,6 +91,8 @@ void WorkerSlot::Start(const WorkerCommand& command, absl::Duration timeout) {
     fail_later(absl::StrCat("cannot make ", scratch, ": ", std::strerror(errno)));
     return;
   }
+  client_files_ = std::make_shared<ClientFiles>(absl::StrCat(command.scratch_root, "/files-", id_),
+                                                dependencies_.run_blocking);
   absl::StatusOr<FdPair> link = MakeSocketPair(SOCK_STREAM);
   if (!link.ok()) {
     fail_later(std::string(link.status().message()));
@@ -98,6 +101,8 @@ void WorkerSlot::Start(const WorkerCommand& command, absl::Duration timeout) {
   ProcessRequest request;
   request.arguments = command.arguments;
   request.arguments.push_back(absl::StrCat("--worker_scratch_directory=", scratch));
+  request.arguments.push_back(
+      absl::StrCat("--worker_client_files_directory=", client_files_->path()));
   request.arguments.push_back(absl::StrCat("--worker_progress_file=", ProgressFile()));
   request.environment = command.environment;
   request.environment.push_back(absl::StrCat("TMPDIR=", scratch));
@@ -162,9 +167,14 @@ void WorkerSlot::SessionEnded(bool ended) {
     Retire();
     return;
   }
+  std::vector<std::string> directories = {ScratchDirectory()};
+  // A session that was parked may want its files still.
+  if (client_files_.use_count() == 1 && client_files_->Exist()) {
+    directories.push_back(client_files_->path());
+  }
   dependencies_.run_blocking(
-      [self = self_, post = dependencies_.post, scratch = ScratchDirectory()] {
-        post([self, emptied = EmptyDirectory(scratch)] {
+      [self = self_, post = dependencies_.post, directories = std::move(directories)] {
+        post([self, emptied = absl::c_all_of(directories, EmptyDirectory)] {
           if (*self != nullptr) (*self)->Emptied(emptied);
         });
       });

@@ -20,6 +20,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "frontend/client_files.h"
 #include "frontend/clock.h"
 #include "frontend/output_tail.h"
 #include "frontend/process_spawner.h"
@@ -100,6 +101,7 @@ class WorkerSlot {
   WorkerState state() const { return state_; }
   absl::Time started() const { return started_; }
   const std::shared_ptr<WorkerClient>& client() const { return client_; }
+  const std::shared_ptr<ClientFiles>& client_files() const { return client_files_; }
   // How often it was reset.
   int resets() const { return resets_; }
   // What it used when it became ready, by itself. 0: not known.
@@ -140,6 +142,7 @@ class WorkerSlot {
   ProcessId process_ = 0;
   pid_t pid_ = 0;
   std::string directory_;  // Of this worker: its session's scratch directory, and its progress.
+  std::shared_ptr<ClientFiles> client_files_;
   std::shared_ptr<WorkerClient> client_;
   OutputTail stderr_tail_;
   Clock::TimerId timer_ = 0;  // Start-up, reset or retirement.

@@ -8,6 +8,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "frontend/client_files.h"
 #include "frontend/worker_client.h"
 #include "proto/worker_failure.pb.h"
 
@@ -17,6 +18,7 @@ namespace holdfast {
 struct Lease {
   uint64_t worker_id = 0;  // The process, of which there is one lease at a time. 0: no lease.
   std::shared_ptr<WorkerClient> client;
+  std::shared_ptr<ClientFiles> client_files;  // Null: it has none.
 
   explicit operator bool() const { return worker_id != 0; }
 };

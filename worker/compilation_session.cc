@@ -16,6 +16,12 @@ absl::Status CleanError(absl::Status error) {
   return error;
 }
 
+absl::StatusOr<compiler_gym::Benchmark> CompilationSession::MakeBenchmark(
+    absl::string_view uri, const SessionContext& /*context*/) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("this session type brings no benchmarks, asked for ", uri));
+}
+
 absl::Status UnknownSnapshotError(const SessionSnapshot& snapshot) {
   return absl::FailedPreconditionError(absl::StrCat("this session reads no snapshots of type \"",
                                                     snapshot.type.substr(0, kMaxTypeShown),

@@ -68,8 +68,12 @@ absl::Status UnknownSnapshotError(const SessionSnapshot& snapshot);
 
 // What the runtime tells a session about its surroundings, fixed for the session's life.
 struct SessionContext {
-  // A private, empty directory on disk (mode 0700), removed with the session.
+  // A private, empty directory on disk (mode 0700), removed with the process.
   std::string scratch_directory;
+  // Where files go whose path an observation tells the client: what is here outlives the process,
+  // and is removed with the session. Not there at first: made (mode 0700) by who needs it. Names
+  // must be new: other processes of the session may have put files here, too.
+  std::string client_files_directory;
   // Whether build and run commands of a benchmark may be executed (--allow_benchmark_commands).
   bool allow_benchmark_commands = false;
 };
@@ -93,6 +97,16 @@ class CompilationSession {
   // the same state. Snapshots or not, its sessions are never parked, cannot be forked, and are lost
   // with their process.
   static bool IsReplayable() { return true; }
+
+  // Hidden by a session type that brings benchmarks of its own, which clients can start without
+  // sending a program. BenchmarkUris() lists them for people: "benchmark://DATASET/NAME", or
+  // "generator://DATASET/SEED" for many. All that begins as one of them does, up to the last slash,
+  // is asked of MakeBenchmark(), before any session exists, perhaps in another process than the
+  // session's: it answers the benchmark with its program inline, always the same for the same URI,
+  // and leaves the directory of `context` empty; or INVALID_ARGUMENT, saying what there is.
+  static std::vector<std::string> BenchmarkUris() { return {}; }
+  static absl::StatusOr<compiler_gym::Benchmark> MakeBenchmark(absl::string_view uri,
+                                                               const SessionContext& context);
 
   // Starts the compilation of `benchmark`, to be driven by actions of the space at `action_space`
   // in ActionSpaces(). Called once, first. The program is always inline:
@@ -156,6 +170,9 @@ struct SessionType {
   std::unique_ptr<CompilationSession> (*create)(SessionContext context);
   bool is_replayable = true;
   bool takes_snapshots = false;
+  std::vector<std::string> benchmark_uris;
+  absl::StatusOr<compiler_gym::Benchmark> (*make_benchmark)(
+      absl::string_view uri, const SessionContext& context) = &CompilationSession::MakeBenchmark;
 };
 
 template <typename Session>
@@ -166,7 +183,8 @@ SessionType SessionTypeOf() {
           },
           Session::IsReplayable(),
           // An inherited member function has the type of the base class's.
-          !std::is_same_v<decltype(&Session::Snapshot), decltype(&CompilationSession::Snapshot)>};
+          !std::is_same_v<decltype(&Session::Snapshot), decltype(&CompilationSession::Snapshot)>,
+          Session::BenchmarkUris(), &Session::MakeBenchmark};
 }
 
 }  // namespace holdfast

@@ -125,6 +125,11 @@ absl::Status Restore(SessionHost* host, const RestoreRequest& request, RestoreRe
   return host->Restore(request, reply, answer);
 }
 
+absl::Status MakeBenchmark(SessionHost* host, const MakeBenchmarkRequest& request,
+                           MakeBenchmarkReply* reply, WorkerAnswer* answer) {
+  return host->MakeBenchmark(request, reply, answer);
+}
+
 }  // namespace
 
 const std::vector<HostMethod>& HostMethods() {
@@ -135,7 +140,7 @@ const std::vector<HostMethod>& HostMethods() {
       Typed("AddBenchmark", AddBenchmark), Typed("SendSessionParameter", SendSessionParameter),
       Typed("Describe", Describe),         Typed("HandleParameter", HandleParameter),
       Typed("Fingerprint", Fingerprint),   Typed("Snapshot", Snapshot),
-      Typed("Restore", Restore),
+      Typed("Restore", Restore),           Typed("MakeBenchmark", MakeBenchmark),
   };
   return *kMethods;
 }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/benchmark_uri.h"
 #include "common/status.h"
 #include "common/version.h"
 #include "worker/validation.h"
@@ -56,6 +57,7 @@ void SessionHost::Describe(DescribeReply* reply) const {
   }
   reply->set_not_replayable(!type_.is_replayable);
   reply->set_takes_snapshots(type_.takes_snapshots);
+  reply->mutable_benchmark_uri()->Add(type_.benchmark_uris.begin(), type_.benchmark_uris.end());
 }
 
 void SessionHost::AddBenchmarks(const compiler_gym::AddBenchmarkRequest& request) {
@@ -77,7 +79,7 @@ absl::Status SessionHost::CheckObservationSpaces(
 }
 
 absl::StatusOr<const Benchmark*> SessionHost::CheckStart(const Benchmark& benchmark,
-                                                         int action_space) const {
+                                                         int action_space) {
   if (session_ != nullptr) {
     return absl::FailedPreconditionError("this worker holds a session already");
   }
@@ -86,6 +88,12 @@ absl::StatusOr<const Benchmark*> SessionHost::CheckStart(const Benchmark& benchm
   if (benchmark.has_program()) return &benchmark;
   const auto found = benchmarks_.find(benchmark.uri());
   if (found != benchmarks_.end()) return &found->second;
+  if (IsBenchmarkOf(type_.benchmark_uris, benchmark.uri())) {
+    absl::StatusOr<Benchmark> made =
+        Guarded("MakeBenchmark", [&] { return type_.make_benchmark(benchmark.uri(), context_); });
+    if (!made.ok()) return made.status();
+    return &(benchmarks_[benchmark.uri()] = *std::move(made));
+  }
   return absl::NotFoundError(absl::StrCat("Benchmark not found: ", benchmark.uri()));
 }
 
@@ -146,6 +154,21 @@ absl::Status SessionHost::Restore(const RestoreRequest& request, RestoreReply* r
     has_new_action_space_ = true;
   }
   reply->set_session_id(kOnlySessionId);
+  return absl::OkStatus();
+}
+
+absl::Status SessionHost::MakeBenchmark(const MakeBenchmarkRequest& request,
+                                        MakeBenchmarkReply* reply, WorkerAnswer* answer) {
+  answer->clean = true;
+  if (session_ != nullptr) {
+    return absl::FailedPreconditionError("this worker holds a session already");
+  }
+  const IdleOnReturn idle_on_return(&progress_);
+  progress_.Set(WorkerFailure::INIT);
+  absl::StatusOr<Benchmark> made =
+      Guarded("MakeBenchmark", [&] { return type_.make_benchmark(request.uri(), context_); });
+  if (!made.ok()) return made.status();
+  *reply->mutable_benchmark() = *std::move(made);
   return absl::OkStatus();
 }
 

@@ -49,6 +49,8 @@ class SessionHost {
   // As StartSession(), with the session in the state of the snapshot, whose bytes are moved out of
   // `request`.
   absl::Status Restore(const RestoreRequest& request, RestoreReply* reply, WorkerAnswer* answer);
+  absl::Status MakeBenchmark(const MakeBenchmarkRequest& request, MakeBenchmarkReply* reply,
+                             WorkerAnswer* answer);
   // Destroys the session. Ignored if there is none with that id.
   void EndSession(int64_t session_id);
   absl::Status CheckSession(int64_t session_id) const;
@@ -57,7 +59,7 @@ class SessionHost {
  private:
   // The benchmark with its program. An error: no session can be made with these.
   absl::StatusOr<const compiler_gym::Benchmark*> CheckStart(
-      const compiler_gym::Benchmark& benchmark, int action_space) const;
+      const compiler_gym::Benchmark& benchmark, int action_space);
   // Makes the session by `hook`, Init() or Restore(). There is none after an error.
   template <typename Hook>
   absl::Status MakeSession(absl::string_view name, int action_space, const Hook& hook);

@@ -25,6 +25,9 @@ ABSL_FLAG(
 ABSL_FLAG(std::string, worker_scratch_directory, "",
           "Worker role only, set by the front: the session's private directory. Default: a fresh "
           "one under TMPDIR, which is left behind.");
+ABSL_FLAG(std::string, worker_client_files_directory, "",
+          "Worker role only, set by the front: where files for clients go. Default: files/ in the "
+          "scratch directory.");
 ABSL_FLAG(bool, worker_allow_benchmark_commands, false,
           "Worker role only, set by the front's --allow_benchmark_commands.");
 
@@ -62,6 +65,10 @@ int RunWorker(int argc, char** argv, const SessionType& type) {
   SessionContext context;
   context.scratch_directory = absl::GetFlag(FLAGS_worker_scratch_directory);
   if (context.scratch_directory.empty()) context.scratch_directory = MakeScratchDirectory();
+  context.client_files_directory = absl::GetFlag(FLAGS_worker_client_files_directory);
+  if (context.client_files_directory.empty()) {
+    context.client_files_directory = context.scratch_directory + "/files";
+  }
   context.allow_benchmark_commands = absl::GetFlag(FLAGS_worker_allow_benchmark_commands);
 
   SessionHost host(type, context, MakeProgressWriter());

@@ -26,10 +26,10 @@
 namespace holdfast {
 namespace {
 
-using RawWorkerControl =
-    WorkerControl::WithRawMethod_Describe<WorkerControl::WithRawMethod_HandleParameter<
-        WorkerControl::WithRawMethod_Fingerprint<WorkerControl::WithRawMethod_Snapshot<
-            WorkerControl::WithRawMethod_Restore<WorkerControl::Service>>>>>;
+using RawWorkerControl = WorkerControl::WithRawMethod_Describe<
+    WorkerControl::WithRawMethod_HandleParameter<WorkerControl::WithRawMethod_Fingerprint<
+        WorkerControl::WithRawMethod_Snapshot<WorkerControl::WithRawMethod_Restore<
+            WorkerControl::WithRawMethod_MakeBenchmark<WorkerControl::Service>>>>>>;
 
 // The server of one worker: services, queue, and what binds them to the host.
 class WorkerServer {
@@ -102,6 +102,7 @@ std::vector<UnaryServer::Method> WorkerServer::Methods() {
       Bind("Fingerprint", &control_, &RawControl::RequestFingerprint),
       Bind("Snapshot", &control_, &RawControl::RequestSnapshot),
       Bind("Restore", &control_, &RawControl::RequestRestore),
+      Bind("MakeBenchmark", &control_, &RawControl::RequestMakeBenchmark),
   };
 }
 
