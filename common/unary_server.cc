@@ -15,6 +15,8 @@ bool UnaryCall::Finish(const grpc::Status& status, const grpc::ByteBuffer& reply
   if (answered_.exchange(true)) return false;
   code_ = status.error_code();
   if (status.ok()) {
+    reply_bytes_ = reply.Length();
+    if (server_->hooks_.answering) server_->hooks_.answering(reply_bytes_);
     responder_.Finish(reply, status, static_cast<CompletionTag*>(&finished_));
   } else {
     responder_.FinishWithError(status, static_cast<CompletionTag*>(&finished_));
@@ -104,7 +106,7 @@ void UnaryServer::Arrived(const std::shared_ptr<UnaryCall>& call) {
 
 void UnaryServer::Ended(UnaryCall* call) {
   open_.erase(call);
-  if (hooks_.over) hooks_.over(call->request_.Length());
+  if (hooks_.over) hooks_.over(call->request_.Length() + call->reply_bytes_);
   if (open_.empty() && on_idle_) std::exchange(on_idle_, nullptr)();
 }
 

@@ -74,6 +74,7 @@ class UnaryCall {
   absl::Time start_;
   std::atomic<bool> answered_{false};
   grpc::StatusCode code_ = grpc::StatusCode::UNKNOWN;
+  size_t reply_bytes_ = 0;
   absl::AnyInvocable<void(const grpc::Status&)> abort_hook_;
   absl::AnyInvocable<void()> undelivered_hook_;
   Tag requested_{this, Event::kRequested};
@@ -95,14 +96,17 @@ class UnaryServer {
         request;
     std::function<void(std::shared_ptr<UnaryCall>)> handle;
   };
-  // All on the queue's thread. Each may be null.
+  // All on the queue's thread, unless said otherwise. Each may be null.
   struct Hooks {
     // A call with a request of so many bytes has arrived. An error refuses it.
     std::function<grpc::Status(size_t request_bytes)> admit;
     // It was answered, after so long.
     std::function<void(int method, grpc::StatusCode code, absl::Duration took)> answered;
-    // gRPC is done with it. Also after a refusal. Others may still share the request's bytes.
-    std::function<void(size_t request_bytes)> over;
+    // It is being answered with so many bytes. Any thread.
+    std::function<void(size_t reply_bytes)> answering;
+    // gRPC is done with it, with so many bytes of request and reply. Also after a refusal. Others
+    // may still share the request's bytes.
+    std::function<void(size_t bytes)> over;
   };
 
   explicit UnaryServer(Hooks hooks = {}) : hooks_(std::move(hooks)) {}

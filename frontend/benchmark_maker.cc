@@ -22,16 +22,17 @@ struct BenchmarkMaker::Order {
   uint64_t client;
   absl::Time budget;
   bool is_limit_ours;  // Not the caller's deadline.
+  std::function<bool()> is_wanted;
   Done done;
   int attempts = 0;
 };
 
 void BenchmarkMaker::Make(const std::string& uri, uint64_t client, absl::Time client_deadline,
-                          Done done) {
+                          std::function<bool()> is_wanted, Done done) {
   const absl::Time now = absl::Now();
   const absl::Time budget = CallBudget(now, limit_, client_deadline);
-  Acquire(
-      std::make_shared<Order>(Order{uri, client, budget, budget == now + limit_, std::move(done)}));
+  Acquire(std::make_shared<Order>(
+      Order{uri, client, budget, budget == now + limit_, std::move(is_wanted), std::move(done)}));
 }
 
 void BenchmarkMaker::Acquire(const std::shared_ptr<Order>& order) {
@@ -41,10 +42,13 @@ void BenchmarkMaker::Acquire(const std::shared_ptr<Order>& order) {
   workers_->Acquire(
       std::move(request),
       [this, order](absl::StatusOr<Lease> lease) {
-        if (lease.ok()) {
+        if (!lease.ok()) {
+          order->done(ToGrpcStatus(lease.status()), {});
+        } else if (order->is_wanted()) {
           Call(order, *std::move(lease));
         } else {
-          order->done(ToGrpcStatus(lease.status()), {});
+          workers_->Return(*std::move(lease));
+          order->done(grpc::Status::CANCELLED, {});
         }
       },
       [](const WorkerFailure&) {});  // The call fails, too.

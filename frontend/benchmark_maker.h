@@ -6,6 +6,7 @@
 #include <grpcpp/support/status.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,7 +31,9 @@ class BenchmarkMaker {
   // Borrows a worker that holds no session, by the turn of `client`, and asks it for the benchmark.
   // `done` runs once, on some thread, never from within this call. Its errors are those of a
   // StartSession whose Init fails, and may be its answer as they are.
-  void Make(const std::string& uri, uint64_t client, absl::Time client_deadline, Done done);
+  // Nothing is made that nobody wants when a worker is there: `is_wanted` is asked, on any thread.
+  void Make(const std::string& uri, uint64_t client, absl::Time client_deadline,
+            std::function<bool()> is_wanted, Done done);
 
  private:
   struct Order;

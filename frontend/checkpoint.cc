@@ -15,7 +15,7 @@ constexpr absl::Duration kMinTimeLimit = absl::Seconds(5);
 }  // namespace
 
 Checkpoint::Checkpoint(CheckpointStore* store, int64_t entries, const RebuildCosts& costs,
-                       std::shared_ptr<const SnapshotReply> snapshot)
+                       std::shared_ptr<const HeldSnapshot> snapshot)
     : store_(store),
       entries_(entries),
       costs_(costs),
@@ -24,38 +24,44 @@ Checkpoint::Checkpoint(CheckpointStore* store, int64_t entries, const RebuildCos
       snapshot_(std::move(snapshot)) {}
 
 Checkpoint::~Checkpoint() {
-  std::shared_ptr<const SnapshotReply> garbage;
+  std::shared_ptr<const HeldSnapshot> garbage;
   absl::MutexLock lock(&store_->mutex_);
   garbage = store_->Forget(this);
 }
 
-std::shared_ptr<const SnapshotReply> Checkpoint::Get() const {
+std::shared_ptr<const HeldSnapshot> Checkpoint::Get() const {
   absl::MutexLock lock(&store_->mutex_);
   return snapshot_;
 }
 
 std::shared_ptr<Checkpoint> CheckpointStore::Add(int64_t entries, const RebuildCosts& costs,
-                                                 SnapshotReply snapshot) {
+                                                 HeldSnapshot snapshot, Checkpoint* replaced) {
   std::shared_ptr<Checkpoint> added(
-      new Checkpoint(this, entries, costs, std::make_shared<SnapshotReply>(std::move(snapshot))));
-  std::vector<std::shared_ptr<const SnapshotReply>> garbage;
-  absl::MutexLock lock(&mutex_);
-  if (added->bytes_ > max_bytes_) {
-    garbage.push_back(std::move(added->snapshot_));
-    ++stats_.dropped;
-    return added;
+      new Checkpoint(this, entries, costs, std::make_shared<HeldSnapshot>(std::move(snapshot))));
+  std::vector<std::shared_ptr<const HeldSnapshot>> garbage;
+  bool is_dropped = added->bytes_ > max_bytes_;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!is_dropped) {
+      held_.insert({added->value_, added.get()});
+      ++stats_.count;
+      stats_.bytes += added->bytes_;
+      if (replaced != nullptr) garbage.push_back(Forget(replaced));
+    }
+    while (stats_.bytes > max_bytes_) {
+      Checkpoint* const least = held_.begin()->second;
+      is_dropped = is_dropped || least == added.get();
+      garbage.push_back(Forget(least));
+      ++stats_.dropped;
+    }
+    if (added->bytes_ > max_bytes_) ++stats_.dropped;
   }
-  held_.insert({added->value_, added.get()});
-  ++stats_.count;
-  stats_.bytes += added->bytes_;
-  while (stats_.bytes > max_bytes_) {
-    garbage.push_back(Forget(held_.begin()->second));
-    ++stats_.dropped;
-  }
+  if (is_dropped) added.reset();
   return added;
 }
 
-std::shared_ptr<const SnapshotReply> CheckpointStore::Forget(Checkpoint* checkpoint) {
+std::shared_ptr<const HeldSnapshot> CheckpointStore::Forget(Checkpoint* checkpoint) {
+  checkpoint->is_held_.store(false, std::memory_order_relaxed);
   if (held_.erase({checkpoint->value_, checkpoint}) > 0) {
     --stats_.count;
     stats_.bytes -= checkpoint->bytes_;

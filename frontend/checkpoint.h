@@ -2,6 +2,7 @@
 #ifndef HOLDFAST_FRONTEND_CHECKPOINT_H_
 #define HOLDFAST_FRONTEND_CHECKPOINT_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -35,7 +36,9 @@ class Checkpoint {
   ~Checkpoint();
 
   // Null if the store has dropped it since.
-  std::shared_ptr<const SnapshotReply> Get() const;
+  std::shared_ptr<const HeldSnapshot> Get() const;
+  // Without a lock, so it may be dropped a moment later.
+  bool is_held() const { return is_held_.load(std::memory_order_relaxed); }
   // Of the history that led to it.
   int64_t entries() const { return entries_; }
   // When it was taken: the tail is empty.
@@ -44,14 +47,15 @@ class Checkpoint {
  private:
   friend class CheckpointStore;
   Checkpoint(CheckpointStore* store, int64_t entries, const RebuildCosts& costs,
-             std::shared_ptr<const SnapshotReply> snapshot);
+             std::shared_ptr<const HeldSnapshot> snapshot);
 
   CheckpointStore* const store_;
   const int64_t entries_;
   const RebuildCosts costs_;
   const int64_t bytes_;
-  const double value_;                             // Seconds that it saves, for each byte.
-  std::shared_ptr<const SnapshotReply> snapshot_;  // Guarded by the store's mutex.
+  const double value_;                            // Seconds that it saves, for each byte.
+  std::shared_ptr<const HeldSnapshot> snapshot_;  // Guarded by the store's mutex.
+  std::atomic<bool> is_held_{true};
 };
 
 // Bounds the bytes of all checkpoints of a service: those go first that save the least time for
@@ -66,9 +70,10 @@ class CheckpointStore {
 
   explicit CheckpointStore(int64_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // The result may have been dropped at once, if there was no room for it.
-  std::shared_ptr<Checkpoint> Add(int64_t entries, const RebuildCosts& costs,
-                                  SnapshotReply snapshot);
+  // Null if there is no room for it. `replaced`: what nobody needs once the new one is there, so it
+  // goes first; may be null.
+  std::shared_ptr<Checkpoint> Add(int64_t entries, const RebuildCosts& costs, HeldSnapshot snapshot,
+                                  Checkpoint* replaced = nullptr);
   Stats GetStats() const;
 
  private:
@@ -76,7 +81,7 @@ class CheckpointStore {
   using ByValue = std::set<std::pair<double, Checkpoint*>>;
 
   // Takes its snapshot away, which the caller destroys when the mutex is free.
-  std::shared_ptr<const SnapshotReply> Forget(Checkpoint* checkpoint)
+  std::shared_ptr<const HeldSnapshot> Forget(Checkpoint* checkpoint)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int64_t max_bytes_;

@@ -33,6 +33,8 @@ bool ParseRequest(UnaryCall& call, google::protobuf::Message* request) {
 // Names the connection of a call.
 uint64_t ConnectionOf(UnaryCall& call) { return absl::HashOf(call.context().peer()); }
 
+Session::Caller CallerOf(UnaryCall& call) { return {ConnectionOf(call), call.deadline()}; }
+
 }  // namespace
 
 std::vector<std::string> RpcMethodNames() {
@@ -159,19 +161,20 @@ void CompilerService::StartMade(const Call& call,
     Start(call, *request, std::move(benchmark));
     return;
   }
-  maker_.Make(uri, ConnectionOf(*call), call->deadline(),
-              [this, call, request](const grpc::Status& status, compiler_gym::Benchmark made) {
-                deps_.run_on_queue([this, call, request, status, made = std::move(made)]() mutable {
-                  if (!status.ok() || call->is_answered()) {
-                    call->Finish(status);
-                    return;
-                  }
-                  // As if the client had sent it.
-                  request->mutable_benchmark()->Swap(&made);
-                  deps_.loader->DropRefusedCommands(request->mutable_benchmark());
-                  StartSent(call, request);
-                });
-              });
+  maker_.Make(
+      uri, ConnectionOf(*call), call->deadline(), [call] { return !call->is_answered(); },
+      [this, call, request](const grpc::Status& status, compiler_gym::Benchmark made) {
+        deps_.run_on_queue([this, call, request, status, made = std::move(made)]() mutable {
+          if (!status.ok() || call->is_answered()) {
+            call->Finish(status);
+            return;
+          }
+          // As if the client had sent it.
+          request->mutable_benchmark()->Swap(&made);
+          deps_.loader->DropRefusedCommands(request->mutable_benchmark());
+          StartSent(call, request);
+        });
+      });
 }
 
 void CompilerService::StartCached(const Call& call,
@@ -194,11 +197,11 @@ void CompilerService::Start(const Call& call, const compiler_gym::StartSessionRe
     return;
   }
   auto session = std::make_shared<Session>(
-      RandomSessionId(), ConnectionOf(*call),
-      SessionOrigin{std::move(benchmark), request.action_space()}, deps_.environment);
+      RandomSessionId(), SessionOrigin{std::move(benchmark), request.action_space()},
+      deps_.environment);
   EndUnlessDelivered(call, session->id());
   const Session::Ticket ticket =
-      session->Start(request.observation_space(), call->deadline(),
+      session->Start(request.observation_space(), CallerOf(*call),
                      [call, session, table = deps_.table](const grpc::Status& status,
                                                           const grpc::ByteBuffer& reply) {
                        // Before the client can use it.
@@ -221,7 +224,7 @@ void CompilerService::ForkSession(const Call& call) {
   const int64_t new_id = RandomSessionId();
   EndUnlessDelivered(call, new_id);
   const Session::Ticket ticket = session->Fork(
-      new_id, ConnectionOf(*call), call->deadline(),
+      new_id, CallerOf(*call),
       [call, table = deps_.table](const grpc::Status& status, std::shared_ptr<Session> child) {
         if (!status.ok()) {
           table->Forgo();
@@ -269,7 +272,7 @@ void CompilerService::Step(const Call& call) {
     return;
   }
   const Session::Ticket ticket =
-      session->Step(*std::move(view), call->request(), call->deadline(),
+      session->Step(*std::move(view), call->request(), CallerOf(*call),
                     [call](const grpc::Status& status, const grpc::ByteBuffer& reply) {
                       call->Finish(status, reply);
                     });
@@ -353,7 +356,7 @@ void CompilerService::SendSessionParameter(const Call& call) {
     return;
   }
   const Session::Ticket ticket =
-      session->SendParameters(std::move(request), call->deadline(),
+      session->SendParameters(std::move(request), CallerOf(*call),
                               [call](const grpc::Status& status, const grpc::ByteBuffer& reply) {
                                 call->Finish(status, reply);
                               });

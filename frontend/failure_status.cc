@@ -172,6 +172,16 @@ grpc::Status StartFailureStatus(absl::string_view uri, Verdict verdict, bool is_
       failure);
 }
 
+std::string DescribeForLog(const WorkerFailure& failure) {
+  const std::string activity = DescribeActivity(failure);
+  return absl::StrCat(
+      DescribeFailure(failure), "; during ",
+      failure.during().empty() ? "no call" : failure.during(), activity.empty() ? "" : " ",
+      activity, ", attempt ", failure.attempts(), ", after ", failure.actions_applied(),
+      " actions, peak RSS ", failure.peak_rss_bytes(), " bytes, CPU time ", failure.cpu_seconds(),
+      " s; the session ", failure.session_restored() ? "goes on as before" : "does not go on");
+}
+
 Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
                      absl::Duration time_left) {
   if (cause == WorkerFailure::TIME_LIMIT) {
@@ -183,9 +193,14 @@ Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
   return Verdict::kRetry;
 }
 
+bool IsOwnTimeLimit(const WorkerFailure& failure) {
+  return failure.cause() == WorkerFailure::TIME_LIMIT && failure.limit_flag() == "--step_timeout" &&
+         failure.activity() != WorkerFailure::NONE;
+}
+
 bool IsPoison(const WorkerFailure& first, const WorkerFailure& last) {
   if (IsResourceLimit(last.cause())) return true;
-  if (last.cause() == WorkerFailure::TIME_LIMIT) return !last.limit_flag().empty();
+  if (last.cause() == WorkerFailure::TIME_LIMIT) return IsOwnTimeLimit(last);
   return !IsFromOutside(last) && last.attempts() > 1 && AreAlike(first, last);
 }
 

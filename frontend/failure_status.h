@@ -26,6 +26,9 @@ std::string DescribeFailure(const WorkerFailure& failure);
 // What the worker was doing, as "in action[2]"; empty if there is nothing to tell.
 std::string DescribeActivity(const WorkerFailure& failure);
 
+// The whole record in one line, but for the stderr that does not fit: for the log.
+std::string DescribeForLog(const WorkerFailure& failure);
+
 // A status with `failure` in its details (grpc-status-details-bin), within 4 KiB on the wire: the
 // stderr tail is cut to 1 KiB, the message to 768 bytes. Only ASCII remains of both.
 grpc::Status MakeFailureStatus(grpc::StatusCode code, absl::string_view message,
@@ -55,6 +58,10 @@ Verdict JudgeFailure(WorkerFailure::Cause cause, int attempts, int retries,
 // deadline.
 grpc::Status StartFailureStatus(absl::string_view uri, Verdict verdict, bool is_limit_ours,
                                 const WorkerFailure& failure);
+
+// Whether it is the compiler that took longer than it may. Not if the caller had less patience, or
+// if the worker never began, as when somebody has stopped it.
+bool IsOwnTimeLimit(const WorkerFailure& failure);
 
 // Whether a call that failed so for good would surely do so again: it exceeded a limit, or killed
 // several workers in the same way. `first` and `last` attempt may be the same.

@@ -337,14 +337,8 @@ SessionEnvironment Frontend::MakeEnvironment() {
     metrics_.Recovered(outcome, took);
   };
   environment.on_failure = [this](CrashEvent event) {
-    const WorkerFailure& failure = event.failure;
-    const std::string activity = DescribeActivity(failure);
-    metrics_.WorkerFailed(failure.cause());
-    LogWarning("session ", event.session, ": worker ", DescribeFailure(failure), "; during ",
-               failure.during().empty() ? "no call" : failure.during(),
-               absl::StrCat(activity.empty() ? "" : " ", activity), ", attempt ",
-               failure.attempts(), ", after ", failure.actions_applied(), " actions, peak RSS ",
-               failure.peak_rss_bytes(), " bytes, CPU time ", failure.cpu_seconds(), " s");
+    metrics_.WorkerFailed(event.failure.cause());
+    LogWarning("session ", event.session, ": worker ", DescribeForLog(event.failure));
     crash_reporter_->Report(std::move(event));
   };
   environment.on_snapshot = [this](SnapshotOutcome outcome) { metrics_.Snapshot(outcome); };
@@ -409,10 +403,14 @@ UnaryServer::Hooks Frontend::MakeHooks() {
   hooks.admit = [this](size_t bytes) {
     metrics_.AddInflightBytes(static_cast<int64_t>(bytes));
     if (metrics_.inflight_bytes() <= options_.max_inflight_bytes) return grpc::Status::OK;
-    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
-                        absl::StrCat("requests under way take ", metrics_.inflight_bytes(),
-                                     " bytes, more than ", options_.max_inflight_bytes,
-                                     " (--max_inflight_bytes): send fewer at once, or raise it"));
+    return grpc::Status(
+        grpc::StatusCode::RESOURCE_EXHAUSTED,
+        absl::StrCat("requests and replies under way take ", metrics_.inflight_bytes(),
+                     " bytes, more than ", options_.max_inflight_bytes,
+                     " (--max_inflight_bytes): send fewer at once, or raise it"));
+  };
+  hooks.answering = [this](size_t bytes) {
+    metrics_.AddInflightBytes(static_cast<int64_t>(bytes));
   };
   hooks.answered = [this](int method, grpc::StatusCode code, absl::Duration took) {
     metrics_.RpcFinished(method, code, took);

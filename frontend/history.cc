@@ -8,6 +8,9 @@ namespace {
 // The header of an entry: this for a parameter; for a step, its number of actions times two.
 constexpr uint64_t kParameterHeader = 1;
 
+// A tail up to this size is not worth a node, which takes some 80 bytes: replays fork, too.
+constexpr size_t kMaxCopied = 256;
+
 uint64_t TakeVarint(absl::string_view* bytes) {
   uint64_t value = 0;
   for (int shift = 0;; shift += 7) {
@@ -76,12 +79,14 @@ void History::Append(uint64_t header, absl::string_view bytes) {
 }
 
 History History::Fork() {
-  if (!tail_.empty()) {
+  if (tail_.size() > kMaxCopied) {
     tail_.shrink_to_fit();
     shared_ = NodeRef(new Node(std::move(shared_), std::exchange(tail_, {}), held_bytes_));
   }
   History fork(held_bytes_);
   fork.shared_ = shared_;
+  fork.tail_ = tail_;
+  fork.Hold(static_cast<int64_t>(tail_.size()));
   fork.action_count_ = action_count_;
   fork.entry_count_ = entry_count_;
   fork.size_bytes_ = size_bytes_;

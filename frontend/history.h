@@ -45,8 +45,8 @@ class History {
   // `parameter`: a serialised SessionParameter.
   void AppendParameter(absl::string_view parameter);
 
-  // A history with the same entries. Freezes the tail of this one for both to share: the cost is at
-  // most that of copying the tail, and nothing if there is none.
+  // A history with the same entries. Freezes the tail of this one for both to share, or copies it
+  // if it is small: the cost is at most that of copying the tail.
   History Fork();
 
   int64_t action_count() const { return action_count_; }
@@ -92,8 +92,7 @@ class History {
 };
 
 // Reads a history from its start. The history must outlive the reader, and must neither be appended
-// to nor forked nor moved meanwhile; a reader of a history that was just returned by Fork() stands
-// by itself. Not thread-safe.
+// to nor forked nor moved meanwhile. Not thread-safe.
 class History::Reader {
  public:
   explicit Reader(const History& history);

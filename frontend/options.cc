@@ -79,7 +79,8 @@ ABSL_FLAG(bool, allow_benchmark_commands, false,
           "Whether build and run commands of benchmarks are executed, as the service's user.");
 ABSL_FLAG(int64_t, max_message_bytes, 256 << 20, "Largest request or reply. 1024 to 2147483647.");
 ABSL_FLAG(int64_t, max_inflight_bytes, 1LL << 30,
-          "Requests under way, all together; beyond it calls are refused. At least 1024.");
+          "Requests and replies under way, all together; beyond it new calls are refused. At least "
+          "1024.");
 ABSL_FLAG(int64_t, max_record_bytes, 4LL << 30,
           "Benchmarks and histories of all sessions together; beyond it calls are refused. At "
           "least 1024.");

@@ -46,6 +46,8 @@ struct ProcessUsage {
   int64_t memory_bytes = 0;
   double cpu_seconds = 0;  // User and system, since it started.
   int64_t processes = 0;   // Processes and threads. 0: not counted.
+  // With its group: other processes, those included that any worker has left to the spawner.
+  int64_t others = 0;
   // The kernel has killed one of them for `memory_bytes`, or refused to start more than
   // `processes`.
   bool memory_limit_hit = false;

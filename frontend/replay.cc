@@ -94,7 +94,9 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
   void OnStarted(const WorkerReply& reply) {
     compiler_gym::StartSessionReply started;
     if (!reply.status.ok() || !Parse(reply.message, &started).ok()) {
-      Diverged("the benchmark is refused now", reply.status);
+      // The same bytes were good before: it is the machine, out of space or processes, that is not.
+      result_.is_snapshot_refused = false;
+      Finish(ReplayResult::kRefused, reply.status);
       return;
     }
     SetWorkerSession(started.session_id());
@@ -190,10 +192,10 @@ class ReplayRun : public std::enable_shared_from_this<ReplayRun> {
   }
 
   grpc::ByteBuffer WorkerRestoreRequest() const {
-    RestoreRequest request;
+    HeldRestoreRequest request;
     *request.mutable_benchmark() = *origin_.benchmark;
     request.set_action_space(origin_.action_space);
-    *request.mutable_snapshot() = base_.snapshot->snapshot();
+    request.set_snapshot(base_.snapshot->snapshot());
     return Serialize(request);
   }
 

@@ -35,7 +35,7 @@ grpc::ByteBuffer WorkerStartRequest(
 
 // Where a replay begins: at a snapshot, taken after so many entries; or, without one, at Init.
 struct ReplayBase {
-  std::shared_ptr<const SnapshotReply> snapshot;
+  std::shared_ptr<const HeldSnapshot> snapshot;
   int64_t entries = 0;
   absl::Duration time_limit = absl::InfiniteDuration();  // Of the restore.
 };
@@ -45,6 +45,7 @@ struct ReplayResult {
     kRestored,
     kWorkerFailed,  // The link failed or the time ran out; `status` is gRPC's.
     kDiverged,      // The session did not do again what it had done; `status` tells.
+    kRefused,       // The worker takes the benchmark no more, or not now; `status` tells.
   };
   Outcome outcome = kRestored;
   grpc::Status status;

@@ -12,10 +12,8 @@
 
 namespace holdfast {
 
-Session::Session(int64_t id, uint64_t client, SessionOrigin origin,
-                 const SessionEnvironment* environment)
+Session::Session(int64_t id, SessionOrigin origin, const SessionEnvironment* environment)
     : id_(id),
-      client_(client),
       origin_(std::move(origin)),
       environment_(environment),
       history_(environment->history_bytes),
@@ -37,10 +35,10 @@ SessionState Session::state() const {
 }
 
 Session::Ticket Session::Start(const google::protobuf::RepeatedField<int32_t>& observation_space,
-                               absl::Time client_deadline, Done done) {
+                               const Caller& caller, Done done) {
   auto operation = absl::make_unique<Operation>();
   operation->kind = Kind::kStart;
-  operation->client_deadline = client_deadline;
+  operation->caller = caller;
   operation->request = WorkerStartRequest(origin_, observation_space);
   operation->start_observations = observation_space;
   operation->done = std::move(done);
@@ -48,10 +46,10 @@ Session::Ticket Session::Start(const google::protobuf::RepeatedField<int32_t>& o
 }
 
 Session::Ticket Session::Step(StepRequestView view, const grpc::ByteBuffer& request,
-                              absl::Time client_deadline, Done done) {
+                              const Caller& caller, Done done) {
   auto operation = absl::make_unique<Operation>();
   operation->kind = Kind::kStep;
-  operation->client_deadline = client_deadline;
+  operation->caller = caller;
   operation->request = request;
   operation->step = std::move(view);
   operation->done = std::move(done);
@@ -59,22 +57,20 @@ Session::Ticket Session::Step(StepRequestView view, const grpc::ByteBuffer& requ
 }
 
 Session::Ticket Session::SendParameters(compiler_gym::SendSessionParameterRequest request,
-                                        absl::Time client_deadline, Done done) {
+                                        const Caller& caller, Done done) {
   auto operation = absl::make_unique<Operation>();
   operation->kind = Kind::kParameters;
-  operation->client_deadline = client_deadline;
+  operation->caller = caller;
   operation->parameters = std::move(request);
   operation->done = std::move(done);
   return Submit(std::move(operation));
 }
 
-Session::Ticket Session::Fork(int64_t new_id, uint64_t client, absl::Time client_deadline,
-                              ForkDone done) {
+Session::Ticket Session::Fork(int64_t new_id, const Caller& caller, ForkDone done) {
   auto operation = absl::make_unique<Operation>();
   operation->kind = Kind::kFork;
-  operation->client_deadline = client_deadline;
+  operation->caller = caller;
   operation->fork_id = new_id;
-  operation->fork_client = client;
   operation->fork_done = std::move(done);
   // A failure before its turn is told like any other call's.
   Operation* const raw = operation.get();
@@ -124,19 +120,20 @@ void Session::BeginTurn(std::unique_ptr<Operation> operation) {
     ForgetPrefetch();
   }
   if (state_ == SessionState::kLost) {
-    FinishCurrent(lost_);
+    FinishCurrent(*lost_);
     return;
   }
   if (RefuseIfPoisoned()) return;
   current_->turn_start = absl::Now();
   current_->budget =
-      CallBudget(current_->turn_start, environment_->step_timeout, current_->client_deadline);
+      CallBudget(current_->turn_start, environment_->step_timeout, current_->caller.deadline);
   if (current_->kind == Kind::kSnapshot) {  // Calls may be waiting for its end.
     current_->budget = std::min(current_->budget, current_->turn_start + SnapshotTimeLimit(costs_));
   }
   if (current_->kind == Kind::kParameters && current_->parameters.parameter_size() > 1) {
     current_->history_before = history_.Fork();
     current_->checkmark_before = checkmark_;
+    current_->refuse_poisoned_before = refuse_poisoned_;
   }
   if (state_ == SessionState::kResident) {
     CallWorker();
@@ -169,10 +166,10 @@ void Session::FinishCurrent(const grpc::Status& status, const grpc::ByteBuffer& 
 
 // Of several parameters, those before the one that failed had been applied.
 void Session::RollBack(Operation* failed) {
-  if (!failed->history_before.has_value() ||
-      failed->history_before->entry_count() == history_.entry_count()) {
-    return;
-  }
+  // One that is bound to its worker keeps what was applied: it could not be built anew.
+  if (!failed->history_before.has_value() || !environment_->abilities().is_rebuildable) return;
+  refuse_poisoned_ = failed->refuse_poisoned_before;
+  if (failed->history_before->entry_count() == history_.entry_count()) return;
   history_ = *std::move(failed->history_before);
   checkmark_ = failed->checkmark_before;
   if (state_ == SessionState::kResident) {

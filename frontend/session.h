@@ -110,9 +110,13 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   using Done = absl::AnyInvocable<void(const grpc::Status&, const grpc::ByteBuffer& reply)>;
   using ForkDone = absl::AnyInvocable<void(const grpc::Status&, std::shared_ptr<Session>)>;
   using Ticket = uint64_t;  // Names a call of this session.
+  // Who makes a call.
+  struct Caller {
+    uint64_t connection = 0;  // Workers are lent to connections in turn.
+    absl::Time deadline = absl::InfiniteFuture();
+  };
 
-  // `client`: the connection that it belongs to.
-  Session(int64_t id, uint64_t client, SessionOrigin origin, const SessionEnvironment* environment);
+  Session(int64_t id, SessionOrigin origin, const SessionEnvironment* environment);
   // After End().
   ~Session() override;
 
@@ -124,17 +128,18 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
     return micros == kInCall ? absl::InfiniteFuture() : absl::FromUnixMicros(micros);
   }
   bool AskBack() override;
+  void Withdraw() override;
 
   // The first call: Init. If it fails the session has ended.
   Ticket Start(const google::protobuf::RepeatedField<int32_t>& observation_space,
-               absl::Time client_deadline, Done done);
-  Ticket Step(StepRequestView view, const grpc::ByteBuffer& request, absl::Time client_deadline,
+               const Caller& caller, Done done);
+  Ticket Step(StepRequestView view, const grpc::ByteBuffer& request, const Caller& caller,
               Done done);
-  Ticket SendParameters(compiler_gym::SendSessionParameterRequest request,
-                        absl::Time client_deadline, Done done);
+  Ticket SendParameters(compiler_gym::SendSessionParameterRequest request, const Caller& caller,
+                        Done done);
   // The new session is a copy of this one at the moment that the call has its turn. UNIMPLEMENTED
   // if sessions are not rebuildable.
-  Ticket Fork(int64_t new_id, uint64_t client, absl::Time client_deadline, ForkDone done);
+  Ticket Fork(int64_t new_id, const Caller& caller, ForkDone done);
 
   // Ends a call with `reason`, if it has not ended yet: its effects are rolled back.
   void Abandon(Ticket ticket, const grpc::Status& reason);
@@ -151,7 +156,7 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   struct Operation {
     Kind kind;
     Ticket ticket = 0;
-    absl::Time client_deadline;
+    Caller caller;
     Done done;
     grpc::ByteBuffer request;                                     // kStart, kStep.
     google::protobuf::RepeatedField<int32_t> start_observations;  // kStart.
@@ -159,17 +164,18 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
     compiler_gym::SendSessionParameterRequest parameters;
     compiler_gym::SendSessionParameterReply parameter_replies;  // Those handled so far.
     int64_t fork_id = 0;
-    uint64_t fork_client = 0;
     ForkDone fork_done;
     absl::Time turn_start;
     absl::Time call_start;          // Of the last call to the worker.
     absl::Time budget;              // When it must be over. Set when its turn comes.
-    int attempts = 0;               // That ended with the worker.
+    int attempts = 0;               // That ended with the worker; of the parameter at hand.
+    bool is_tried = false;          // Some attempt was made, and may have done something.
     bool was_worker_fresh = false;  // It had done nothing since the session was built on it.
     WorkerFailure first_failure;    // Of the first of these.
     // What to go back to if one of several parameters fails.
     absl::optional<History> history_before;
     Checkmark checkmark_before;
+    bool refuse_poisoned_before = false;
   };
   // Turns.
   Ticket Submit(std::unique_ptr<Operation> operation);
@@ -206,7 +212,9 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   void AwaitCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AdoptAwaited() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of the checkpoint; null if there is none, or no longer.
-  std::shared_ptr<const SnapshotReply> FindSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::shared_ptr<const HeldSnapshot> FindSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The store may have dropped it for others: what it held must be applied again.
+  void NoticeDroppedCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of a snapshot. `is_final`: another would fail as well.
   void CountSnapshotFailure(bool is_final) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -228,6 +236,9 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   // `why`: for people.
   void OnReplayFailed(const WorkerFailure& failure, const std::string& why)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The record is right, but the session cannot be restored now: the next call tries again.
+  void LeaveToNextCall(grpc::StatusCode code, const std::string& why, const WorkerFailure& failure)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Lose(const std::string& why, WorkerFailure failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndRecovery(RecoveryOutcome outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -238,13 +249,15 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   void OnStarted(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnStepped(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnParameterHandled(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The state after the last entry of the history has it; empty: not known.
+  void SetCheckmark(const std::string& fingerprint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RecordParameter(const WorkerReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The answer to a parameter that the worker does not know.
   absl::StatusOr<std::string> HandleOwnParameter(const compiler_gym::SessionParameter& parameter)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Losing it.
-  void OnWorkerExit(uint64_t loan, const WorkerFailure& failure);
+  void OnWorkerExit(uint64_t loan, WorkerFailure failure);
   void DiscardWorker(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnWorkerGone(WorkerFailure failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnCallFailed(const WorkerFailure& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -263,7 +276,6 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   Lease TakeLease() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int64_t id_;
-  const uint64_t client_;
   const SessionOrigin origin_;
   const SessionEnvironment* const environment_;
 
@@ -281,23 +293,28 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   // Counts what was asked of pool and worker; see the class comment.
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_) = 0;
   Lease lease_ ABSL_GUARDED_BY(mutex_);
+  WorkerSource::Ticket lease_request_ ABSL_GUARDED_BY(mutex_);  // That waits for its answer.
   // Of workers that it had before.
   std::vector<std::shared_ptr<ClientFiles>> client_files_ ABSL_GUARDED_BY(mutex_);
   uint64_t loan_ ABSL_GUARDED_BY(mutex_) = 0;  // The epoch in which the lease was asked for.
   std::string worker_id_field_ ABSL_GUARDED_BY(mutex_);   // Appended to each Step: the worker's id.
   bool is_worker_fresh_ ABSL_GUARDED_BY(mutex_) = false;  // See Operation.
   bool is_replaying_ ABSL_GUARDED_BY(mutex_) = false;
-  ReplayFailures replay_failures_ ABSL_GUARDED_BY(mutex_);
+  // Since it was restored last; null: none.
+  std::unique_ptr<ReplayFailures> replay_failures_ ABSL_GUARDED_BY(mutex_);
   bool is_recovery_due_ ABSL_GUARDED_BY(mutex_) = false;
   absl::optional<absl::Time> recovery_start_ ABSL_GUARDED_BY(mutex_);
-  grpc::Status lost_ ABSL_GUARDED_BY(mutex_);  // Why it is lost.
+  std::unique_ptr<const grpc::Status> lost_ ABSL_GUARDED_BY(mutex_);  // Why it is lost.
+  // Between two calls, of a session that cannot be replayed.
+  std::unique_ptr<WorkerFailure> last_failure_ ABSL_GUARDED_BY(mutex_);
 
   RebuildCosts costs_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Checkpoint> checkpoint_ ABSL_GUARDED_BY(mutex_);  // The newest, if any.
   // To take or to restore one, since one was restored. Too many: there are no more snapshots.
   int snapshot_failures_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool is_asked_back_ ABSL_GUARDED_BY(mutex_) = false;  // Parks after the call under way.
-  bool is_prefetched_ ABSL_GUARDED_BY(mutex_) = false;  // And had no call since.
+  int64_t no_snapshot_at_ ABSL_GUARDED_BY(mutex_) = -1;  // There is none of that entry's state.
+  bool is_asked_back_ ABSL_GUARDED_BY(mutex_) = false;   // Parks after the call under way.
+  bool is_prefetched_ ABSL_GUARDED_BY(mutex_) = false;   // And had no call since.
   // The checkpoint that forks of this session wait for, and the one that it waits for itself.
   std::shared_ptr<PendingCheckpoint> promised_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<PendingCheckpoint> awaited_ ABSL_GUARDED_BY(mutex_);

@@ -21,13 +21,13 @@ constexpr int kMaxSnapshotFailures = 3;
 std::unique_ptr<Session::Operation> Session::MakeOwnOperation(Kind kind) {
   auto operation = absl::make_unique<Operation>();
   operation->kind = kind;
-  operation->client_deadline = absl::InfiniteFuture();
   operation->done = [](const grpc::Status&, const grpc::ByteBuffer&) {};
   return operation;
 }
 
 bool Session::BeginOwnTurn() {
   if (state_ != SessionState::kResident) return false;
+  NoticeDroppedCheckpoint();
   if (IsSnapshotDue(is_asked_back_ || promised_ != nullptr)) {
     BeginTurn(MakeOwnOperation(Kind::kSnapshot));
     return true;
@@ -37,25 +37,30 @@ bool Session::BeginOwnTurn() {
 }
 
 bool Session::IsSnapshotDue(bool is_move_expected) const {
-  return state_ == SessionState::kResident && snapshot_failures_ < kMaxSnapshotFailures &&
+  return snapshot_failures_ < kMaxSnapshotFailures && no_snapshot_at_ != history_.entry_count() &&
          IsCheckpointDue(costs_, is_move_expected) && environment_->abilities().takes_snapshots;
 }
 
 void Session::OnSnapshot(const WorkerReply& reply) {
-  const absl::Duration took = absl::Now() - current_->call_start;
-  SnapshotReply snapshot;
+  HeldSnapshot snapshot;
   std::shared_ptr<Checkpoint> taken;
-  if (reply.status.ok() && Parse(reply.message, &snapshot).ok() && snapshot.has_snapshot()) {
-    costs_.snapshot = took;
-    costs_.head += std::exchange(costs_.tail, absl::ZeroDuration());
-    taken = environment_->checkpoints->Add(history_.entry_count(), costs_, std::move(snapshot));
+  if (reply.status.ok() && Parse(reply.message, &snapshot).ok() && snapshot.has_snapshot() &&
+      snapshot.fingerprint().size() <= kMaxFingerprintBytes) {
+    costs_.snapshot = absl::Now() - current_->call_start;
+    RebuildCosts costs = costs_;
+    costs.head += std::exchange(costs.tail, absl::ZeroDuration());
+    Checkpoint* const replaced = checkpoint_.use_count() == 1 ? checkpoint_.get() : nullptr;
+    taken = environment_->checkpoints->Add(history_.entry_count(), costs, std::move(snapshot),
+                                           replaced);
+    if (taken != nullptr) costs_ = costs;
   }
+  if (taken == nullptr) no_snapshot_at_ = history_.entry_count();
   if (state_ == SessionState::kEnded) {
     ReleaseWorker();
   } else {
     Transition(SessionState::kResident);
   }
-  FinishSnapshot(taken, /*is_failure_final=*/true);
+  FinishSnapshot(taken, /*is_failure_final=*/false);
 }
 
 void Session::FinishSnapshot(const std::shared_ptr<Checkpoint>& taken, bool is_failure_final) {
@@ -74,7 +79,7 @@ void Session::FinishSnapshot(const std::shared_ptr<Checkpoint>& taken, bool is_f
 void Session::ForkNow(std::unique_ptr<Operation> fork) {
   if (!HasOwnTurn()) SetIdleSince(absl::GetCurrentTimeNanos() / 1000);
   if (state_ == SessionState::kLost) {
-    fork->fork_done(lost_, nullptr);
+    fork->fork_done(*lost_, nullptr);
     return;
   }
   if (!environment_->abilities().is_rebuildable) {
@@ -84,11 +89,12 @@ void Session::ForkNow(std::unique_ptr<Operation> fork) {
     return;
   }
   const bool is_taking_snapshot = current_ != nullptr && current_->kind == Kind::kSnapshot;
-  if (promised_ == nullptr && (is_taking_snapshot || IsSnapshotDue(/*is_move_expected=*/true))) {
+  NoticeDroppedCheckpoint();
+  if (promised_ == nullptr &&
+      (is_taking_snapshot || (state_ == SessionState::kResident && IsSnapshotDue(true)))) {
     promised_ = std::make_shared<PendingCheckpoint>();
   }
-  const auto child =
-      std::make_shared<Session>(fork->fork_id, fork->fork_client, origin_, environment_);
+  const auto child = std::make_shared<Session>(fork->fork_id, origin_, environment_);
   {
     absl::MutexLock lock(&child->mutex_);  // Nobody else has it yet; for the analysis only.
     child->history_ = history_.Fork();
@@ -98,6 +104,7 @@ void Session::ForkNow(std::unique_ptr<Operation> fork) {
     child->costs_ = costs_;
     child->checkpoint_ = checkpoint_;
     child->snapshot_failures_ = snapshot_failures_;
+    child->no_snapshot_at_ = no_snapshot_at_;
     child->awaited_ = promised_ != nullptr ? promised_ : awaited_;
   }
   fork->fork_done(grpc::Status::OK, child);
@@ -140,11 +147,15 @@ void Session::AdoptAwaited() {
   costs_ = checkpoint_->costs();
 }
 
-std::shared_ptr<const SnapshotReply> Session::FindSnapshot() {
+std::shared_ptr<const HeldSnapshot> Session::FindSnapshot() {
   if (checkpoint_ == nullptr) return nullptr;
-  std::shared_ptr<const SnapshotReply> snapshot = checkpoint_->Get();
+  std::shared_ptr<const HeldSnapshot> snapshot = checkpoint_->Get();
   if (snapshot == nullptr) DropCheckpoint();
   return snapshot;
+}
+
+void Session::NoticeDroppedCheckpoint() {
+  if (checkpoint_ != nullptr && !checkpoint_->is_held()) DropCheckpoint();
 }
 
 void Session::DropCheckpoint() {
@@ -186,6 +197,7 @@ void Session::Park() {
 bool Session::AskBack() {
   if (!environment_->abilities().is_rebuildable) return false;
   absl::MutexLock lock(&mutex_);
+  NoticeDroppedCheckpoint();
   if (!IsWorthParking()) return false;
   if (state_ != SessionState::kEnded && lease_) {
     is_asked_back_ = true;
@@ -194,10 +206,18 @@ bool Session::AskBack() {
   return true;
 }
 
+void Session::Withdraw() {
+  absl::MutexLock lock(&mutex_);
+  // Who is about to take a snapshot for the move goes on with it.
+  if (current_ != nullptr && !HasOwnTurn()) is_asked_back_ = false;
+}
+
 void Session::ParkIfIdleSince(absl::Time when) {
   if (!environment_->abilities().is_rebuildable) return;
   absl::MutexLock lock(&mutex_);
-  if (state_ != SessionState::kResident || !IsIdleSince(when) || !IsWorthParking()) return;
+  if (state_ != SessionState::kResident || !IsIdleSince(when)) return;
+  NoticeDroppedCheckpoint();
+  if (!IsWorthParking()) return;
   is_asked_back_ = true;
   RunTurns();
 }

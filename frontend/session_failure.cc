@@ -1,4 +1,5 @@
 // Session: losing a worker, whether it failed or was given up, and what becomes of the call.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,7 +15,7 @@ constexpr absl::Duration kExitGrace = absl::Milliseconds(200);
 
 }  // namespace
 
-void Session::OnWorkerExit(uint64_t loan, const WorkerFailure& failure) {
+void Session::OnWorkerExit(uint64_t loan, WorkerFailure failure) {
   absl::MutexLock lock(&mutex_);
   if (!lease_ || loan != loan_) return;
   ReleaseWorker();
@@ -23,7 +24,11 @@ void Session::OnWorkerExit(uint64_t loan, const WorkerFailure& failure) {
     OnWorkerGone(failure);
     return;
   }
+  failure.set_actions_applied(history_.action_count());
+  failure.set_attempts(1);
+  failure.set_session_restored(environment_->abilities().is_rebuildable);
   TellFailure(failure);
+  if (!failure.session_restored()) last_failure_ = std::make_unique<WorkerFailure>(failure);
   is_recovery_due_ = true;
   Transition(SessionState::kParked);
 }
@@ -43,11 +48,14 @@ void Session::DiscardWorker(const grpc::Status& status) {
 void Session::OnWorkerGone(WorkerFailure failure) {
   static constexpr const char* kDuring[] = {"StartSession", "Step",     "SendSessionParameter",
                                             "ForkSession",  "Snapshot", "Prefetch"};
-  ++current_->attempts;
+  if (!is_replaying_) {
+    ++current_->attempts;
+    current_->is_tried = true;
+  }
   is_recovery_due_ = current_->kind != Kind::kStart;
   failure.set_during(is_replaying_ ? kDuringRecovery : kDuring[static_cast<int>(current_->kind)]);
   failure.set_actions_applied(history_.action_count());
-  failure.set_attempts(current_->attempts);
+  failure.set_attempts(std::max(current_->attempts, 1));
   failure.set_session_restored(current_->kind != Kind::kStart);
   if (failure.cause() == WorkerFailure::TIME_LIMIT) {
     // A caller in a hurry says nothing about the step, nor does a replay that left it little time.
@@ -60,7 +68,6 @@ void Session::OnWorkerGone(WorkerFailure failure) {
   }
   TellFailure(failure);
   if (std::exchange(is_replaying_, false)) {
-    --current_->attempts;  // The call itself was not tried.
     OnReplayFailed(failure, absl::StrCat("the worker ", DescribeFailure(failure)));
   } else if (current_->kind == Kind::kSnapshot) {
     if (state_ != SessionState::kEnded) Transition(SessionState::kParked);
@@ -166,7 +173,7 @@ std::string Session::DescribeCurrent() const {
 
 void Session::FinishUnconfirmed(const std::string& what, absl::string_view why_no_retry) {
   WorkerFailure failure = current_->first_failure;
-  failure.set_attempts(current_->attempts);
+  failure.set_attempts(std::max(current_->attempts, 1));
   FinishCurrent(MakeFailureStatus(
       grpc::StatusCode::ABORTED,
       absl::StrCat(what, "unconfirmed: the worker ", DescribeFailure(failure), ", and ",
@@ -178,6 +185,8 @@ void Session::FinishUnconfirmed(const std::string& what, absl::string_view why_n
 void Session::PreemptWorker() {
   ++epoch_;
   is_replaying_ = false;
+  const WorkerSource::Ticket waiting = std::exchange(lease_request_, {});
+  if (waiting.number != 0) environment_->workers->Cancel(waiting);
   if (!lease_) return;
   environment_->workers->Discard(TakeLease(), WorkerFailure::PREEMPTED, absl::ZeroDuration(),
                                  [](const WorkerFailure&) {});

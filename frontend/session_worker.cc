@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "common/byte_buffer.h"
 #include "common/status.h"
+#include "frontend/log.h"
 #include "frontend/session.h"
 #include "frontend/worker_limits.h"
 #include "proto/worker_control.pb.h"
@@ -27,7 +28,10 @@ void Session::Materialise() {
   if (state_ == SessionState::kParked) Transition(SessionState::kMaterialising);
   if (is_recovery_due_ && !recovery_start_.has_value()) recovery_start_ = absl::Now();
   if (current_->kind != Kind::kStart && !environment_->abilities().is_rebuildable) {
-    Lose("sessions of this type cannot be replayed, and its worker is gone", WorkerFailure());
+    const WorkerFailure failure = last_failure_ == nullptr ? WorkerFailure() : *last_failure_;
+    Lose(absl::StrCat("sessions of this type cannot be replayed, and its worker ",
+                      last_failure_ == nullptr ? "is gone" : DescribeFailure(failure)),
+         failure);
     return;
   }
   AwaitCheckpoint();
@@ -40,9 +44,9 @@ void Session::AcquireWorker() {
   WorkerRequest request;
   request.timeout = std::max(current_->budget - absl::Now(), absl::ZeroDuration());
   request.only_spare = current_->kind == Kind::kPrefetch;
-  request.client = client_;
-  request.borrower = self;
-  environment_->workers->Acquire(
+  request.client = current_->caller.connection;
+  if (environment_->abilities().is_rebuildable) request.borrower = self;
+  lease_request_ = environment_->workers->Acquire(
       std::move(request),
       [self, epoch](absl::StatusOr<Lease> lease) { self->OnLease(epoch, std::move(lease)); },
       [self, epoch](const WorkerFailure& failure) { self->OnWorkerExit(epoch, failure); });
@@ -55,11 +59,12 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
     return;
   }
   if (!lease.ok()) {
+    lease_request_ = {};
     EndRecovery(RecoveryOutcome::kAbandoned);
     Transition(SessionState::kParked);
     // Nothing is left of a failed start, so it may be sent again. Another call may have done
     // something before its worker failed, if only outside of the session.
-    if (current_->attempts == 0 || current_->kind == Kind::kStart) {
+    if (!current_->is_tried || current_->kind == Kind::kStart) {
       ForgetPrefetch();
       FinishCurrent(ToGrpcStatus(lease.status()));
     } else {
@@ -69,6 +74,7 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
     return;
   }
   lease_ = *std::move(lease);
+  lease_request_ = {};
   loan_ = epoch;
   if (current_->kind == Kind::kStart) {
     CallWorker();
@@ -111,7 +117,7 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
         costs_.restore = result.restore_time;
         snapshot_failures_ = 0;
       }
-      replay_failures_ = ReplayFailures();
+      replay_failures_.reset();
       worker_id_field_ = EncodeSessionIdField(result.worker_session_id);
       EndRecovery(RecoveryOutcome::kRestored);
       Transition(SessionState::kResident);
@@ -125,8 +131,35 @@ void Session::OnReplayed(uint64_t epoch, const ReplayResult& result) {
       // It may have been the machine, out of space or processes for a moment.
       OnReplayFailed(WorkerFailure(), result.status.error_message());
       break;
+    case ReplayResult::kRefused:
+      PreemptWorker();
+      LeaveToNextCall(grpc::StatusCode::UNAVAILABLE,
+                      absl::StrCat("its benchmark is refused now: ", result.status.error_message()),
+                      {});
+      break;
   }
   RunTurns();
+}
+
+void Session::LeaveToNextCall(grpc::StatusCode code, const std::string& why,
+                              const WorkerFailure& failure) {
+  EndRecovery(RecoveryOutcome::kAbandoned);
+  Transition(SessionState::kParked);
+  if (current_->kind == Kind::kPrefetch) {
+    FinishCurrent(grpc::Status::OK);
+    return;
+  }
+  if (current_->is_tried) {
+    FinishUnconfirmed("", "the session could not be restored to try again");
+    return;
+  }
+  // Nothing was applied, so the call may be sent again.
+  FinishCurrent(MakeFailureStatus(
+      code,
+      absl::StrCat("session ", id_, " (", history_.action_count(), " actions) cannot be restored",
+                   code == grpc::StatusCode::UNAVAILABLE ? " now" : "", ": ", why,
+                   "; it is as before this call"),
+      failure));
 }
 
 void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& why) {
@@ -137,9 +170,7 @@ void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& wh
     CountSnapshotFailure(failure.cause() == WorkerFailure::TIME_LIMIT && is_time_left);
   }
   if (current_->kind == Kind::kPrefetch) {  // The next call will see.
-    EndRecovery(RecoveryOutcome::kAbandoned);
-    Transition(SessionState::kParked);
-    FinishCurrent(grpc::Status::OK);
+    LeaveToNextCall(grpc::StatusCode::UNAVAILABLE, why, failure);
     return;
   }
   if (had_checkpoint && is_time_left) {
@@ -149,7 +180,7 @@ void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& wh
   if (failure.cause() == WorkerFailure::TIME_LIMIT) {
     EndRecovery(RecoveryOutcome::kAbandoned);
     Transition(SessionState::kParked);
-    if (current_->attempts > 0) {
+    if (current_->is_tried) {
       FinishUnconfirmed("", "no time was left to restore the session and try again");
       return;
     }
@@ -160,7 +191,8 @@ void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& wh
         failure));
     return;
   }
-  const ReplayFailures::Advice advice = replay_failures_.Add(failure);
+  if (replay_failures_ == nullptr) replay_failures_ = std::make_unique<ReplayFailures>();
+  const ReplayFailures::Advice advice = replay_failures_->Add(failure);
   if (advice == ReplayFailures::kTryAgain) {
     Materialise();
     return;
@@ -171,30 +203,23 @@ void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& wh
     return;
   }
   // The record is right: what fails now may succeed later.
-  replay_failures_ = ReplayFailures();
-  EndRecovery(RecoveryOutcome::kAbandoned);
-  Transition(SessionState::kParked);
-  if (current_->attempts > 0) {
-    FinishUnconfirmed("", "the session could not be restored to try again");
-    return;
-  }
-  FinishCurrent(MakeFailureStatus(
-      // Nothing was applied, so the call may be sent again.
-      is_too_little ? grpc::StatusCode::RESOURCE_EXHAUSTED : grpc::StatusCode::UNAVAILABLE,
-      absl::StrCat("session ", id_, " (", history_.action_count(), " actions) cannot be restored",
-                   is_too_little ? "" : " now", ": ", why, "; it is as before this call"),
-      failure));
+  replay_failures_.reset();
+  LeaveToNextCall(
+      is_too_little ? grpc::StatusCode::RESOURCE_EXHAUSTED : grpc::StatusCode::UNAVAILABLE, why,
+      failure);
 }
 
 void Session::Lose(const std::string& why, WorkerFailure failure) {
   EndRecovery(RecoveryOutcome::kLost);
   Transition(SessionState::kLost);
+  LogError("session ", id_, " is lost: ", why);
   failure.set_session_restored(false);
-  lost_ = MakeFailureStatus(grpc::StatusCode::DATA_LOSS,
-                            absl::StrCat("Session ", id_, " is lost: its ", history_.action_count(),
-                                         " actions cannot be applied again: ", why),
-                            failure);
-  FinishCurrent(lost_);
+  lost_ = std::make_unique<const grpc::Status>(
+      MakeFailureStatus(grpc::StatusCode::DATA_LOSS,
+                        absl::StrCat("Session ", id_, " is lost: its ", history_.action_count(),
+                                     " actions cannot be applied again: ", why),
+                        failure));
+  FinishCurrent(*lost_);
 }
 
 void Session::EndRecovery(RecoveryOutcome outcome) {
@@ -224,7 +249,7 @@ void Session::CallWorker() {
     if (current_->kind == Kind::kStart) {
       environment_->workers->Return(TakeLease());
     }
-    if (current_->attempts > 0) {
+    if (current_->is_tried) {
       FinishUnconfirmed("", "no time was left to try again");
     } else {
       FinishCurrent(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
@@ -301,6 +326,14 @@ void Session::OnReply(uint64_t epoch, const WorkerReply& reply) {
 
 void Session::OnReplyTooLarge() {
   PreemptWorker();  // What it had done cannot be told; a retry would end the same way.
+  if (current_->kind != Kind::kStart && !environment_->abilities().is_rebuildable) {
+    Transition(SessionState::kRecovering);
+    Lose(
+        "sessions of this type cannot be replayed, and a reply was larger than "
+        "--max_message_bytes",
+        WorkerFailure());
+    return;
+  }
   if (state_ != SessionState::kEnded) Transition(SessionState::kParked);
   if (current_->kind == Kind::kSnapshot) {
     FinishSnapshot(nullptr, /*is_failure_final=*/true);
@@ -340,7 +373,7 @@ void Session::OnStepped(const WorkerReply& reply) {
                         applied);
     // Observations are not made again; a worker that does not tell them apart is charged for both.
     costs_.tail += answer.action_time.value_or(absl::Now() - current_->call_start);
-    if (!answer.fingerprint.empty()) checkmark_ = {history_.entry_count(), answer.fingerprint};
+    SetCheckmark(answer.fingerprint);
   }
   if (answer.clean) {
     Transition(SessionState::kResident);
@@ -351,6 +384,10 @@ void Session::OnStepped(const WorkerReply& reply) {
   FinishCurrent(
       reply.status.ok() ? reply.status : TranslateSessionStatus(WorkerMethod::kStep, reply.status),
       reply.message);
+}
+
+void Session::SetCheckmark(const std::string& fingerprint) {
+  if (!fingerprint.empty()) checkmark_ = {history_.entry_count(), fingerprint};
 }
 
 void Session::OnParameterHandled(const WorkerReply& reply) {
@@ -380,9 +417,11 @@ absl::Status Session::RecordParameter(const WorkerReply& reply) {
   if (handled.known()) {
     if (handled.changed_state()) {
       history_.AppendParameter(parameter.SerializeAsString());
+      if (reply.answer.has_value()) SetCheckmark(reply.answer->fingerprint);
       costs_.tail += absl::Now() - current_->call_start;
     }
     current_->parameter_replies.add_reply(handled.reply());
+    current_->attempts = 0;  // Of the next.
     return absl::OkStatus();
   }
   absl::StatusOr<std::string> own = HandleOwnParameter(parameter);

@@ -75,7 +75,8 @@ absl::optional<WorkerFailure> FindExcess(const WorkerLimits& limits, const Proce
   }
   if (process.file_bytes > 0 && exit.signal == SIGXFSZ) {
     return Excess(WorkerFailure::FILE_LIMIT, "--worker_file_limit_bytes",
-                  static_cast<double>(process.file_bytes), 0);
+                  static_cast<double>(process.file_bytes),
+                  static_cast<double>(process.file_bytes));  // The write beyond it was refused.
   }
   if (process.processes > 0 && exit.process_limit_hit) return ProcessExcess(limits, 0);
   return absl::nullopt;

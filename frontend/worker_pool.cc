@@ -57,11 +57,25 @@ void WorkerPool::Stop() {
 
 // Thread-safe entries: each posts itself to the supervision thread.
 
-void WorkerPool::Acquire(WorkerRequest request, OnLease on_lease, OnFailure on_exit) {
-  dependencies_.post([self = self_, request = std::move(request), on_lease = std::move(on_lease),
-                      on_exit = std::move(on_exit)]() mutable {
+WorkerSource::Ticket WorkerPool::Acquire(WorkerRequest request, OnLease on_lease,
+                                         OnFailure on_exit) {
+  const Ticket ticket = {request.client, ++last_ticket_};
+  dependencies_.post([self = self_, number = ticket.number, request = std::move(request),
+                      on_lease = std::move(on_lease), on_exit = std::move(on_exit)]() mutable {
     if (*self == nullptr) return;
-    (*self)->AcquireNow(std::move(request), std::move(on_lease), std::move(on_exit));
+    (*self)->AcquireNow(std::move(request), number, std::move(on_lease), std::move(on_exit));
+  });
+  return ticket;
+}
+
+void WorkerPool::Cancel(const Ticket& ticket) {
+  dependencies_.post([self = self_, ticket] {
+    if (*self == nullptr) return;
+    WorkerPool& pool = **self;
+    const absl::optional<Waiter> waiter = pool.waiters_.Remove(ticket.client, ticket.number);
+    if (!waiter.has_value()) return;
+    pool.dependencies_.clock->Cancel(waiter->timer);
+    pool.Balance();
   });
 }
 
@@ -95,12 +109,14 @@ void WorkerPool::Discard(Lease lease, WorkerFailure::Cause cause, absl::Duration
 
 // The supervision thread, from here on.
 
-void WorkerPool::AcquireNow(WorkerRequest request, OnLease on_lease, OnFailure on_exit) {
+void WorkerPool::AcquireNow(WorkerRequest request, uint64_t ticket, OnLease on_lease,
+                            OnFailure on_exit) {
   if (!is_running_) {
     on_lease(absl::UnavailableError("the service is shutting down"));
     return;
   }
   Waiter waiter{std::move(on_lease), std::move(on_exit), std::move(request.borrower), 0};
+  demand_.Count(dependencies_.clock->Now());
   if (request.only_spare) {
     WorkerSlot* const spare = FindUsable();  // While there is one, nobody waits.
     if (spare == nullptr) {
@@ -109,8 +125,6 @@ void WorkerPool::AcquireNow(WorkerRequest request, OnLease on_lease, OnFailure o
     }
     Lend(spare, std::move(waiter));
   } else {
-    demand_.Count(dependencies_.clock->Now());
-    const uint64_t ticket = ++last_ticket_;
     waiter.timer = dependencies_.clock->RunAfter(
         std::min(request.timeout, options_.wait_timeout),
         [this, client = request.client, ticket] { WaitTimedOut(client, ticket); });

@@ -7,6 +7,7 @@
 #ifndef HOLDFAST_FRONTEND_WORKER_POOL_H_
 #define HOLDFAST_FRONTEND_WORKER_POOL_H_
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -79,7 +80,8 @@ class WorkerPool : public WorkerSource {
   void Stop();
 
   // WorkerSource. Any thread.
-  void Acquire(WorkerRequest request, OnLease on_lease, OnFailure on_exit) override;
+  Ticket Acquire(WorkerRequest request, OnLease on_lease, OnFailure on_exit) override;
+  void Cancel(const Ticket& ticket) override;
   void Return(Lease lease) override;
   void Release(Lease lease) override;
   void Discard(Lease lease, WorkerFailure::Cause cause, absl::Duration grace,
@@ -97,15 +99,16 @@ class WorkerPool : public WorkerSource {
   // A loan: from Acquire until the lease was given back and the process has ended, or is idle
   // again.
   struct Loan {
-    uint64_t number = 0;                    // Counts up: the age.
-    bool is_asked = false;                  // To give it back.
+    uint64_t number = 0;                  // Counts up: the age.
+    absl::optional<AskReason> asked_for;  // To give it back.
+    absl::Time asked_at;
     std::shared_ptr<Borrower> borrower;     // Null: never asked, or once the lease was given back.
     OnFailure on_exit;                      // Null once the lease was given back.
     OnFailure on_gone;                      // Set by Discard.
     absl::optional<WorkerFailure> failure;  // Set: the process has ended.
   };
 
-  void AcquireNow(WorkerRequest request, OnLease on_lease, OnFailure on_exit);
+  void AcquireNow(WorkerRequest request, uint64_t ticket, OnLease on_lease, OnFailure on_exit);
   void ReleaseNow(uint64_t worker);
   void DiscardNow(uint64_t worker, WorkerFailure::Cause cause, absl::Duration grace,
                   OnFailure on_gone);
@@ -120,6 +123,7 @@ class WorkerPool : public WorkerSource {
   WorkerSlot* FindUsable();
   void Lend(WorkerSlot* slot, Waiter borrower);
   void AskBorrowers();
+  void WithdrawAsks();
   // True: the worker will be given back.
   bool AskBack(Loan* loan, AskReason reason);
   int ComputeWarmTarget() const;
@@ -150,7 +154,7 @@ class WorkerPool : public WorkerSource {
   bool is_ready_ = false;
   bool is_described_ = false;  // By the first worker that was ready.
   uint64_t last_worker_ = 0;
-  uint64_t last_ticket_ = 0;
+  std::atomic<uint64_t> last_ticket_{0};
   uint64_t last_loan_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<WorkerSlot>> slots_;  // All but Dead.
   std::deque<uint64_t> idle_;                                         // Oldest first.
@@ -161,6 +165,7 @@ class WorkerPool : public WorkerSource {
   std::string last_start_failure_;
   Clock::TimerId retry_timer_ = 0;
   Clock::TimerId ask_timer_ = 0;
+  bool have_asked_ = false;    // Some borrower, for those who wait.
   DecayingRate demand_;        // Requests that may wait.
   absl::Duration start_time_;  // Of a worker, on average of late.
   int64_t idle_bytes_ = 0;     // The size of the worker that became ready last; 0: not known.

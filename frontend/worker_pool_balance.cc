@@ -95,14 +95,19 @@ void WorkerPool::FailWaiters(const absl::Status& status) {
 }
 
 // Asks no more than are needed: those idle for longest, and if all are in a call, those who have
-// had theirs for longest, as they have to end that call first.
+// had theirs for longest, as they have to end that call first. A call may take minutes, so for each
+// who has not given back after a while another is asked, whose call may be short.
 void WorkerPool::AskBorrowers() {
   dependencies_.clock->Cancel(std::exchange(ask_timer_, 0));
   // Who waits for no worker that is there, may be started, or is on its way back.
   int missing = static_cast<int>(waiters_.size()) - (options_.max - CountAlive()) -
                 Count(WorkerState::kIdle) - Count(WorkerState::kStarting) -
                 Count(WorkerState::kResetting) - Count(WorkerState::kRetiring);
-  if (missing <= 0) return;
+  if (missing <= 0) {
+    WithdrawAsks();
+    return;
+  }
+  const absl::Time now = dependencies_.clock->Now();
   struct Candidate {
     absl::Time idle_since;
     uint64_t number;
@@ -115,10 +120,10 @@ void WorkerPool::AskBorrowers() {
     const bool is_given_back = loan.on_exit == nullptr;
     const absl::Time idle_since =
         loan.borrower == nullptr ? absl::InfiniteFuture() : loan.borrower->idle_since();
-    if (is_given_back || (loan.is_asked && idle_since != absl::InfiniteFuture())) {
+    if (is_given_back || (loan.asked_for && idle_since != absl::InfiniteFuture())) {
       --missing;
-    } else if (loan.is_asked) {
-      ++asked_in_call;
+    } else if (loan.asked_for) {
+      if (now - loan.asked_at < kAskPeriod) ++asked_in_call;
     } else if (loan.borrower != nullptr) {
       candidates.push_back({idle_since, loan.number, &loan});
     }
@@ -126,7 +131,7 @@ void WorkerPool::AskBorrowers() {
   absl::c_sort(candidates, [](const Candidate& a, const Candidate& b) {
     return std::tie(a.idle_since, a.number) < std::tie(b.idle_since, b.number);
   });
-  // A call may take minutes: whoever was asked in one does not spare those who are idle by now.
+  // Whoever was asked in a call does not spare those who are idle by now.
   bool are_idle = true;
   for (const Candidate& candidate : candidates) {
     if (are_idle && candidate.idle_since == absl::InfiniteFuture()) {
@@ -142,13 +147,20 @@ void WorkerPool::AskBorrowers() {
   });
 }
 
-bool WorkerPool::AskBack(Loan* loan, AskReason reason) {
-  if (loan->is_asked || loan->borrower == nullptr) return false;
-  if (!loan->borrower->AskBack()) {
-    loan->borrower = nullptr;  // Never.
-    return false;
+void WorkerPool::WithdrawAsks() {
+  if (!std::exchange(have_asked_, false)) return;
+  for (auto& [worker, loan] : loans_) {
+    if (loan.asked_for != AskReason::kPressure || loan.borrower == nullptr) continue;
+    loan.borrower->Withdraw();
+    loan.asked_for.reset();
   }
-  loan->is_asked = true;
+}
+
+bool WorkerPool::AskBack(Loan* loan, AskReason reason) {
+  if (loan->asked_for || loan->borrower == nullptr || !loan->borrower->AskBack()) return false;
+  loan->asked_for = reason;
+  loan->asked_at = dependencies_.clock->Now();
+  have_asked_ = have_asked_ || reason == AskReason::kPressure;
   observer_.on_asked_back(reason);
   return true;
 }

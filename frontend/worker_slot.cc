@@ -185,8 +185,8 @@ void WorkerSlot::Emptied(bool emptied) {
   const auto usage = dependencies_.spawner->Measure({process_}, /*whole_groups=*/true).front();
   // The next session must not pay for what the last one did.
   const bool is_fit = emptied && kill_reason_.cause() == WorkerFailure::UNKNOWN &&
-                      usage.has_value() && !usage->memory_limit_hit && !usage->process_limit_hit &&
-                      !HasGrown(first_bytes_, usage->memory_bytes);
+                      usage.has_value() && usage->others == 0 && !usage->memory_limit_hit &&
+                      !usage->process_limit_hit && !HasGrown(first_bytes_, usage->memory_bytes);
   if (!is_fit) {
     Retire();
     return;

@@ -30,8 +30,10 @@ class Borrower {
   // When the last call on the worker ended; InfiniteFuture during one.
   virtual absl::Time idle_since() const = 0;
   // Others need the worker, or it has grown: gives it back soon, after the call under way. False:
-  // never.
+  // not now.
   virtual bool AskBack() = 0;
+  // Others need it no more: one that has not been given back yet may stay.
+  virtual void Withdraw() = 0;
 };
 
 struct WorkerRequest {
@@ -53,13 +55,20 @@ class WorkerSource {
  public:
   using OnLease = absl::AnyInvocable<void(absl::StatusOr<Lease>)>;
   using OnFailure = absl::AnyInvocable<void(const WorkerFailure&)>;
+  // Names a request.
+  struct Ticket {
+    uint64_t client = 0;
+    uint64_t number = 0;  // 0: none.
+  };
 
   virtual ~WorkerSource() = default;
 
-  // `on_lease` runs exactly once. RESOURCE_EXHAUSTED: none became free within the timeout.
-  // UNAVAILABLE: workers cannot be started; the message tells why. `on_exit` runs at most once, and
-  // only after a lease: when the worker ends without having been given back.
-  virtual void Acquire(WorkerRequest request, OnLease on_lease, OnFailure on_exit) = 0;
+  // `on_lease` runs exactly once, unless it is cancelled. RESOURCE_EXHAUSTED: none became free
+  // within the timeout. UNAVAILABLE: workers cannot be started; the message tells why. `on_exit`
+  // runs at most once, and only after a lease: when the worker ends without having been given back.
+  virtual Ticket Acquire(WorkerRequest request, OnLease on_lease, OnFailure on_exit) = 0;
+  // Nobody needs the lease any more: if the request still waits, `on_lease` is destroyed unrun.
+  virtual void Cancel(const Ticket& ticket) = 0;
 
   // Every lease is given back by exactly one of these three, also that of a worker that has ended.
 

@@ -70,12 +70,12 @@ absl::Status UnknownSnapshotError(const SessionSnapshot& snapshot);
 struct SessionContext {
   // A private, empty directory on disk (mode 0700), removed with the process.
   std::string scratch_directory;
-  // Where files go whose path an observation tells the client: what is here outlives the process,
-  // and is removed with the session. Not there at first: made (mode 0700) by who needs it. Names
-  // must be new: other processes of the session may have put files here, too.
-  std::string client_files_directory;
   // Whether build and run commands of a benchmark may be executed (--allow_benchmark_commands).
   bool allow_benchmark_commands = false;
+  // Where files go whose path an observation tells the client: what is here outlives the process,
+  // and is removed with the session. Not there at first: made (mode 0700) by who needs it. Names
+  // must be new: the files of an earlier session may be there still.
+  std::string client_files_directory;
 };
 
 class CompilationSession {

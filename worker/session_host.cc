@@ -300,6 +300,7 @@ absl::Status SessionHost::HandleParameter(const compiler_gym::SessionParameter& 
   answer->clean = true;
   if (session_ == nullptr) return absl::FailedPreconditionError("this worker holds no session");
   const IdleOnReturn idle_on_return(&progress_);
+  const absl::Time start = absl::Now();
   progress_.Set(WorkerFailure::PARAMETER);
   absl::StatusOr<absl::optional<ParameterResult>> result = Guarded("HandleParameter", [&] {
     return session_->HandleParameter(parameter.key(), parameter.value());
@@ -312,6 +313,7 @@ absl::Status SessionHost::HandleParameter(const compiler_gym::SessionParameter& 
     reply->set_known(true);
     reply->set_reply((*result)->reply);
     reply->set_changed_state((*result)->changed_state);
+    if (reply->changed_state()) MaybeFingerprint(absl::Now() - start, answer);
   }
   return absl::OkStatus();
 }

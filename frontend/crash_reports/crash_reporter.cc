@@ -33,7 +33,7 @@ bool IsOfTheCompiler(const WorkerFailure& failure) {
     case WorkerFailure::PROCESS_LIMIT:
       return true;
     case WorkerFailure::TIME_LIMIT:
-      return failure.limit_flag() == "--step_timeout";  // Else the caller had less patience.
+      return IsOwnTimeLimit(failure);
     default:
       return false;
   }

@@ -80,8 +80,8 @@ constexpr Row kTable[] = {
 
     {Metric::kHistoryBytes, MetricType::Gauge, "holdfast_history_bytes",
      "Memory held by the histories of sessions."},
-    {Metric::kInflightBytes, MetricType::Gauge, "holdfast_inflight_request_bytes",
-     "Memory held by requests under way."},
+    {Metric::kInflightBytes, MetricType::Gauge, "holdfast_inflight_bytes",
+     "Memory held by requests and replies under way."},
     {Metric::kBenchmarkBytes, MetricType::Gauge, "holdfast_benchmark_bytes",
      "Memory held by benchmarks, in the cache or in use by sessions."},
     {Metric::kCacheBytes, MetricType::Gauge, "holdfast_benchmark_cache_bytes",

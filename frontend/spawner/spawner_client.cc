@@ -276,19 +276,29 @@ std::vector<absl::optional<ProcessUsage>> SpawnerClient::Measure(
     if (whole_groups && !cgroups[i]) leaders[i] = found->second->pid;
   }
   std::vector<std::vector<ProcessStat>> members(processes.size());
+  int64_t strays = 0;
   if (absl::c_any_of(leaders, [](pid_t pid) { return pid != 0; })) {
-    members = GroupByLeader(ReadAllProcessStats(), leaders);
+    const std::vector<ProcessStat> all = ReadAllProcessStats();
+    members = GroupByLeader(all, leaders);
+    strays = absl::c_count_if(all, [this](const ProcessStat& process) { return IsStray(process); });
   }
   std::vector<absl::optional<ProcessUsage>> usages;
   for (size_t i = 0; i < processes.size(); ++i) {
     if (whole_groups && cgroups[i]) members[i] = ReadProcessStats(ListCgroup(cgroups[i]));
     usages.push_back(UsageOf(processes[i], whole_groups, members[i]));
     if (!usages.back()) continue;
+    if (whole_groups && !cgroups[i]) usages.back()->others += strays;
     const LimitEvidence evidence = ReadLimitEvidence(cgroups[i]);
     usages.back()->memory_limit_hit = evidence.memory_limit_hit;
     usages.back()->process_limit_hit = evidence.process_limit_hit;
   }
   return usages;
+}
+
+bool SpawnerClient::IsStray(const ProcessStat& process) const {
+  return process.parent == spawner_pid_ && process.alive() &&
+         absl::c_none_of(processes_,
+                         [&](const auto& known) { return known.second->pid == process.pid; });
 }
 
 absl::optional<ProcessUsage> SpawnerClient::UsageOf(ProcessId id, bool whole_group,
@@ -299,7 +309,13 @@ absl::optional<ProcessUsage> SpawnerClient::UsageOf(ProcessId id, bool whole_gro
   const auto self = ReadProcessStat(process.pid);
   // Asked last: what was read before was not another's that has the pid by now.
   if (!self || HasEnded(process) || (!process.pidfd && !self->alive())) return absl::nullopt;
-  if (whole_group) return SumUsage(members, process.limits.memory_bytes);
+  if (whole_group) {
+    ProcessUsage usage = SumUsage(members, process.limits.memory_bytes);
+    usage.others = absl::c_count_if(members, [&process](const ProcessStat& member) {
+      return member.alive() && member.pid != process.pid;
+    });
+    return usage;
+  }
   ProcessUsage usage = SumUsage({*self}, /*memory_limit=*/0);
   usage.processes = 0;
   return usage;

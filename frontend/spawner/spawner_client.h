@@ -106,6 +106,8 @@ class SpawnerClient : public ProcessSpawner {
   void OnSpawnerGone();
   void StartAgain();
   void Ping();
+  // Left to the spawner by a worker that may still run.
+  bool IsStray(const ProcessStat& process) const;
   absl::optional<ProcessUsage> UsageOf(ProcessId id, bool whole_group,
                                        const std::vector<ProcessStat>& members);
   static bool HasEnded(const Process& process);

@@ -384,6 +384,9 @@ int RunSpawner(int control_fd) {
   for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
   prctl(PR_SET_NAME, kSpawnerName);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  // One that is stopped when the front dies must go on, to clean up. If the front is dead already,
+  // its end of the socket is closed.
+  prctl(PR_SET_PDEATHSIG, SIGCONT);
   if (control_fd != kSpawnerControlFd) dup2(control_fd, kSpawnerControlFd);
   fcntl(kSpawnerControlFd, F_SETFD, FD_CLOEXEC);
   OccupyLowDescriptors();

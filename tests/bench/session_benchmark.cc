@@ -21,7 +21,7 @@
 #include "absl/time/time.h"
 #include "tests/integration/service_process.h"
 
-ABSL_FLAG(int, functions, 2500, "Functions of the large program. At least 1.");
+ABSL_FLAG(int, functions, 3600, "Functions of the large program. At least 1.");
 ABSL_FLAG(int, rounds, 10, "How often each is measured; the median counts. At least 1.");
 
 namespace holdfast {

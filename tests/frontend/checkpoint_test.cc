@@ -9,9 +9,9 @@
 namespace holdfast {
 namespace {
 
-SnapshotReply SnapshotOf(size_t bytes) {
-  SnapshotReply snapshot;
-  snapshot.mutable_snapshot()->set_data(std::string(bytes, 'x'));
+HeldSnapshot SnapshotOf(size_t bytes) {
+  HeldSnapshot snapshot;
+  snapshot.set_snapshot(std::string(bytes, 'x'));
   return snapshot;
 }
 
@@ -26,7 +26,7 @@ TEST(CheckpointStoreTest, CountsWhatIsHeld) {
   {
     const auto checkpoint = store.Add(3, Head(absl::Seconds(1)), SnapshotOf(100));
     ASSERT_NE(checkpoint->Get(), nullptr);
-    EXPECT_EQ(checkpoint->Get()->snapshot().data().size(), 100u);
+    EXPECT_EQ(checkpoint->Get()->snapshot().size(), 100u);
     EXPECT_EQ(checkpoint->entries(), 3);
     EXPECT_EQ(store.GetStats().count, 1);
     EXPECT_GE(store.GetStats().bytes, 100);
@@ -46,7 +46,7 @@ TEST(CheckpointStoreTest, LeastValuableGoesFirst) {
   EXPECT_NE(middle->Get(), nullptr);
   // The new one itself, if it is worth the least.
   const auto poor = store.Add(1, Head(absl::Milliseconds(1)), SnapshotOf(400));
-  EXPECT_EQ(poor->Get(), nullptr);
+  EXPECT_EQ(poor, nullptr);
   EXPECT_EQ(store.GetStats().count, 2);
   EXPECT_EQ(store.GetStats().dropped, 2);
 }
@@ -56,17 +56,32 @@ TEST(CheckpointStoreTest, WhatIsLargerThanAllRoomDropsNothingElse) {
   const auto held = store.Add(1, Head(absl::Seconds(1)), SnapshotOf(400));
   const auto huge = store.Add(1, Head(absl::Hours(1)), SnapshotOf(2000));
   EXPECT_NE(held->Get(), nullptr);
-  EXPECT_EQ(huge->Get(), nullptr);
+  EXPECT_EQ(huge, nullptr);
   EXPECT_EQ(store.GetStats().dropped, 1);
+}
+
+TEST(CheckpointStoreTest, WhatIsReplacedMakesRoomFirst) {
+  CheckpointStore store(1000);
+  const auto old = store.Add(1, Head(absl::Seconds(5)), SnapshotOf(400));
+  const auto cheap = store.Add(1, Head(absl::Seconds(1)), SnapshotOf(400));
+  const auto next = store.Add(2, Head(absl::Seconds(6)), SnapshotOf(400), old.get());
+  ASSERT_NE(next, nullptr);
+  EXPECT_FALSE(old->is_held());
+  EXPECT_TRUE(cheap->is_held()) << "it need not go";
+  EXPECT_EQ(store.GetStats().dropped, 0);
+  EXPECT_EQ(store.GetStats().count, 2);
+  // Not for one that does not fit at all.
+  EXPECT_EQ(store.Add(3, Head(absl::Hours(1)), SnapshotOf(2000), next.get()), nullptr);
+  EXPECT_TRUE(next->is_held());
 }
 
 TEST(CheckpointStoreTest, ReaderKeepsWhatWasDropped) {
   CheckpointStore store(1000);
   const auto checkpoint = store.Add(1, Head(absl::Seconds(1)), SnapshotOf(900));
-  const std::shared_ptr<const SnapshotReply> read = checkpoint->Get();
+  const std::shared_ptr<const HeldSnapshot> read = checkpoint->Get();
   const auto better = store.Add(1, Head(absl::Seconds(9)), SnapshotOf(900));
   EXPECT_EQ(checkpoint->Get(), nullptr);
-  EXPECT_EQ(read->snapshot().data().size(), 900u);
+  EXPECT_EQ(read->snapshot().size(), 900u);
 }
 
 TEST(PendingCheckpointTest, ThoseWhoWaitAreToldOnce) {

@@ -61,7 +61,10 @@ TEST(FailureStatusTest, PoisonIsWhatWouldSurelyFailAgain) {
   WorkerFailure hang = Failure(WorkerFailure::TIME_LIMIT);
   EXPECT_FALSE(IsPoison(hang, hang)) << "the caller's deadline says nothing";
   hang.set_limit_flag("--step_timeout");
+  hang.set_activity(WorkerFailure::ACTION);
   EXPECT_TRUE(IsPoison(hang, hang));
+  hang.set_activity(WorkerFailure::NONE);
+  EXPECT_FALSE(IsPoison(hang, hang)) << "it never began: somebody has stopped it";
   EXPECT_TRUE(IsPoison(crash, Failure(WorkerFailure::FILE_LIMIT)));
 }
 

@@ -194,11 +194,12 @@ TEST(HistoryTest, MovedFromIsEmpty) {
   EXPECT_EQ(from.action_count(), 0);
 }
 
-TEST(HistoryTest, AReaderOfAFreshForkStandsByItself) {
+TEST(HistoryTest, AForkStandsByItself) {
   History history;
   history.AppendStep("abc", 1);
   history.AppendStep("def", 1);
-  History::Reader reader(history.Fork());
+  const History fork = history.Fork();
+  History::Reader reader(fork);
   history.AppendStep(std::string(1000, 'x'), 1);
   history = History();
   EXPECT_EQ(reader.Next()->bytes, "abc");

@@ -34,13 +34,21 @@ class CheckpointedSessionTest : public SessionTest {
     ASSERT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kTaken));
     snapshots_.clear();
   }
+  // After a step each.
+  void FailSnapshotsOnWorker1(int count) {
+    for (int i = 0; i < count; ++i) {
+      Step({1});
+      AnswerLongStep(1, 1);
+      ASSERT_EQ(Asked(1), "snapshot");
+      AnswerError(1, grpc::StatusCode::INTERNAL, Applied(0));
+    }
+  }
   std::shared_ptr<Session> Fork() {
     const size_t count = forks_.size();
-    session_->Fork(8, /*client=*/1, absl::InfiniteFuture(),
-                   [&](const grpc::Status& status, std::shared_ptr<Session> forked) {
-                     fork_status_ = status;
-                     if (forked != nullptr) forks_.push_back(std::move(forked));
-                   });
+    session_->Fork(8, kCaller, [&](const grpc::Status& status, std::shared_ptr<Session> forked) {
+      fork_status_ = status;
+      if (forked != nullptr) forks_.push_back(std::move(forked));
+    });
     Settle();
     return forks_.size() > count ? forks_.back() : nullptr;
   }
@@ -98,18 +106,81 @@ TEST_F(CheckpointedSessionTest, SnapshotIsNotAskedForOfATypeThatTakesNone) {
   EXPECT_EQ(Asked(1), "");
 }
 
-TEST_F(CheckpointedSessionTest, SessionThatFailsToTakeASnapshotIsNotAskedAgain) {
+TEST_F(CheckpointedSessionTest, SessionThatHasNoSnapshotOfAStateIsAskedForOneOfAnother) {
   StartOnWorker1();
+  for (int i = 0; i < 3; ++i) {
+    Step({1});
+    AnswerLongStep(1, 1);
+    ASSERT_EQ(Asked(1), "snapshot");
+    if (i == 1) {
+      Answer(1, SnapshotReply(), Applied(0));
+    } else {
+      AnswerError(1, grpc::StatusCode::INTERNAL, Applied(0));
+    }
+    ASSERT_EQ(Asked(1), "") << "not of the same state";
+  }
+  Step({2});
+  AnswerLongStep(1, 1);
+  EXPECT_EQ(Asked(1), "") << "not for ever";
+  EXPECT_EQ(snapshots_, std::vector<SnapshotOutcome>(3, SnapshotOutcome::kFailed));
+  EXPECT_THAT(failures_, IsEmpty());
+}
+
+TEST_F(CheckpointedSessionTest, SnapshotWithoutRoomDoesNotReplaceTheOneThatIsHeld) {
+  TakeSnapshotOnWorker1();
+  Step({2});
+  AnswerLongStep(1, 1);
+  ASSERT_EQ(Asked(1), "snapshot");
+  AnswerSnapshot(1, std::string(2 << 20, 'x'));
+  EXPECT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kFailed));
+  Exit(1, SIGKILL);
+  const ResultPtr next = Step({3});
+  BecomeReady(2);
+  ASSERT_EQ(Asked(2), "restore one");
+  AnswerRestore(2);
+  ASSERT_EQ(Asked(2), "step 2");
+  AnswerStep(2, 1);
+  AnswerStep(2, 1);
+  EXPECT_TRUE(next->status.ok());
+}
+
+// It is as dear to rebuild as if there never had been one.
+TEST_F(CheckpointedSessionTest, SessionWhoseSnapshotWasDroppedIsNotParkedAsCheap) {
+  TakeSnapshotOnWorker1();
+  RebuildCosts dear;
+  dear.head = absl::Hours(1e9);
+  HeldSnapshot large;
+  large.set_snapshot(std::string((1 << 20) - 5, 'x'));
+  const auto other = checkpoints_.Add(1, dear, std::move(large));
+  ASSERT_EQ(checkpoints_.GetStats().dropped, 1);
+  session_->ParkIfIdleSince(absl::Now());
+  EXPECT_EQ(Asked(1), "snapshot") << "another, before it goes";
+}
+
+TEST_F(CheckpointedSessionTest, SessionInACallTakesASnapshotBeforeItGives) {
+  StartOnWorker1();
+  StepOn(1, {1});
   Step({1});
   AnswerLongStep(1, 1);
   ASSERT_EQ(Asked(1), "snapshot");
-  AnswerError(1, grpc::StatusCode::INTERNAL, Applied(0));
-  EXPECT_EQ(Asked(1), "");
-  Step({2});
+  AnswerSnapshot(1, "one");
+  const ResultPtr step = Step({2});
+  EXPECT_TRUE(session_->AskBack());
   AnswerLongStep(1, 1);
-  EXPECT_EQ(Asked(1), "");
-  EXPECT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kFailed));
-  EXPECT_THAT(failures_, IsEmpty());
+  EXPECT_TRUE(step->done);
+  ASSERT_EQ(Asked(1), "snapshot");
+  AnswerSnapshot(1, "two");
+  EXPECT_EQ(session_->state(), SessionState::kParked);
+}
+
+TEST_F(CheckpointedSessionTest, SessionThatIsNoMoreAskedKeepsItsWorker) {
+  StartOnWorker1();
+  const ResultPtr step = Step({1});
+  EXPECT_TRUE(session_->AskBack());
+  session_->Withdraw();
+  AnswerStep(1, 1);
+  EXPECT_TRUE(step->status.ok());
+  EXPECT_EQ(session_->state(), SessionState::kResident);
 }
 
 TEST_F(CheckpointedSessionTest, WorkerThatDiesInASnapshotCostsARecovery) {
@@ -165,12 +236,10 @@ TEST_F(CheckpointedSessionTest, SnapshotThatIsTooLargeIsNotTriedAgain) {
 
 TEST_F(CheckpointedSessionTest, ForkKnowsThatSnapshotsFail) {
   StartOnWorker1();
-  Step({1});
-  AnswerLongStep(1, 1);
-  AnswerError(1, grpc::StatusCode::INTERNAL, Applied(0));
+  FailSnapshotsOnWorker1(3);
   const auto child = Fork();
   const ResultPtr step = StepOf(child, {5});
-  ReplayOn(2, {{"step 1", 1}});
+  ReplayOn(2, {{"step 1", 1}, {"step 1", 1}, {"step 1", 1}});
   AnswerLongStep(2, 1);
   EXPECT_TRUE(step->status.ok());
   EXPECT_EQ(Asked(2), "");
@@ -178,13 +247,14 @@ TEST_F(CheckpointedSessionTest, ForkKnowsThatSnapshotsFail) {
 
 TEST_F(CheckpointedSessionTest, ForkThatWaitedForASnapshotKnowsThatItFailed) {
   StartOnWorker1();
+  FailSnapshotsOnWorker1(2);
   Step({1});
   AnswerLongStep(1, 1);
   ASSERT_EQ(Asked(1), "snapshot");
   const auto child = Fork();
   AnswerError(1, grpc::StatusCode::INTERNAL, Applied(0));
   const ResultPtr step = StepOf(child, {5});
-  ReplayOn(2, {{"step 1", 1}});
+  ReplayOn(2, {{"step 1", 1}, {"step 1", 1}, {"step 1", 1}});
   AnswerLongStep(2, 1);
   EXPECT_TRUE(step->status.ok());
   EXPECT_EQ(Asked(2), "");
@@ -272,8 +342,8 @@ TEST_F(CheckpointedSessionTest, WithoutTheDroppedSnapshotAllIsReplayed) {
   TakeSnapshotOnWorker1();
   RebuildCosts dear;
   dear.head = absl::Hours(1e9);
-  SnapshotReply large;
-  large.mutable_snapshot()->set_data(std::string((1 << 20) - 12, 'x'));  // Room for it alone.
+  HeldSnapshot large;
+  large.set_snapshot(std::string((1 << 20) - 5, 'x'));  // Room for it alone.
   const auto other = checkpoints_.Add(1, dear, std::move(large));
   ASSERT_NE(other->Get(), nullptr);
   ASSERT_EQ(checkpoints_.GetStats().dropped, 1);
@@ -397,31 +467,6 @@ TEST_F(CheckpointedSessionTest, SessionInACallIsParkedAfterIt) {
   AnswerStep(2, 1);
   EXPECT_TRUE(next->status.ok());
   EXPECT_EQ(session_->state(), SessionState::kResident) << "it was asked once";
-}
-
-TEST_F(CheckpointedSessionTest, SessionThatCannotBeReplayedIsBoundToItsWorker) {
-  abilities_.is_rebuildable = false;
-  StartOnWorker1();
-  StepOn(1, {1});
-  EXPECT_FALSE(session_->AskBack());
-  session_->ParkIfIdleSince(absl::Now());
-  EXPECT_EQ(session_->state(), SessionState::kResident);
-  EXPECT_EQ(Fork(), nullptr);
-  EXPECT_EQ(fork_status_.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  Exit(1, SIGSEGV);
-  const ResultPtr next = Step({2});
-  EXPECT_EQ(next->status.error_code(), grpc::StatusCode::DATA_LOSS);
-  EXPECT_THAT(next->status.error_message(), HasSubstr("cannot be replayed"));
-}
-
-TEST_F(CheckpointedSessionTest, SessionThatCannotBeReplayedIsLostInACrash) {
-  abilities_.is_rebuildable = false;
-  StartOnWorker1();
-  const ResultPtr step = Step({1});
-  Crash(1);
-  EXPECT_EQ(step->status.error_code(), grpc::StatusCode::DATA_LOSS);
-  EXPECT_THAT(step->status.error_message(), HasSubstr("cannot be replayed"));
-  EXPECT_THAT(step->status.error_message(), HasSubstr("signal 11"));
 }
 
 }  // namespace

@@ -48,6 +48,58 @@ TEST_F(SessionTest, ExitMaySpeakBeforeTheLink) {
   EXPECT_EQ(failures_.size(), 1u);
 }
 
+// Each crashes once, and is tried once more.
+TEST_F(SessionTest, AttemptsAreThoseOfOneParameter) {
+  StartOnWorker1();
+  HandleParameterReply handled;
+  handled.set_known(true);
+  handled.set_changed_state(true);
+  const ResultPtr parameters = SendParameters({"a", "b"});
+  Crash(1);
+  ReplayOn(2, {});
+  Answer(2, handled, Applied(0));
+  ASSERT_EQ(Asked(2), "parameter b");
+  Crash(2);
+  ReplayOn(3, {});
+  ASSERT_EQ(Asked(3), "parameter a");
+  Answer(3, handled, Applied(0));
+  ASSERT_EQ(Asked(3), "parameter b");
+  Answer(3, handled, Applied(0));
+  ASSERT_TRUE(parameters->done);
+  EXPECT_TRUE(parameters->status.ok()) << parameters->status.error_message();
+}
+
+TEST_F(SessionTest, BenchmarkThatIsRefusedInAReplayIsTriedAgain) {
+  StartOnWorker1();
+  StepOn(1, {1});
+  Exit(1, SIGKILL);
+  uint64_t worker = 2;
+  for (; worker < 7; ++worker) {
+    const ResultPtr step = Step({2});
+    BecomeReady(worker);
+    EXPECT_EQ(Asked(worker), "start");
+    AnswerError(worker, grpc::StatusCode::RESOURCE_EXHAUSTED, Applied(0));
+    ASSERT_TRUE(step->done);
+    EXPECT_EQ(step->status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(session_->state(), SessionState::kParked);
+    EXPECT_EQ(spawner_.process(worker).kills, 1);
+  }
+  const ResultPtr step = Step({2});
+  ReplayOn(worker, {{"step 1", 1}});
+  AnswerStep(worker, 1);
+  EXPECT_TRUE(step->status.ok());
+}
+
+TEST_F(SessionTest, RecordOfADeathBetweenCallsIsWhole) {
+  StartOnWorker1();
+  StepOn(1, {1, 2});
+  Exit(1, SIGSEGV);
+  ASSERT_EQ(failures_.size(), 1u);
+  EXPECT_EQ(failures_[0].actions_applied(), 2);
+  EXPECT_EQ(failures_[0].attempts(), 1);
+  EXPECT_TRUE(failures_[0].session_restored());
+}
+
 TEST_F(SessionTest, CrashThatRepeatsIsAbortedAndRolledBack) {
   StartOnWorker1();
   StepOn(1, {1});

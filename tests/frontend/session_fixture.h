@@ -78,8 +78,7 @@ class SessionTest : public SupervisionFixture {
     environment_.abilities = [this] { return abilities_; };
     auto benchmark = std::make_shared<compiler_gym::Benchmark>();
     benchmark->set_uri("benchmark://test-v0/a");
-    session_ =
-        std::make_shared<Session>(7, /*client=*/1, SessionOrigin{benchmark, 0}, &environment_);
+    session_ = std::make_shared<Session>(7, SessionOrigin{benchmark, 0}, &environment_);
   }
   ~SessionTest() override {
     session_->End();
@@ -91,6 +90,7 @@ class SessionTest : public SupervisionFixture {
     EXPECT_EQ(history_bytes_, 0);
   }
 
+  static constexpr Session::Caller kCaller = {/*connection=*/1};
   struct Result {
     bool done = false;
     grpc::Status status;
@@ -108,7 +108,7 @@ class SessionTest : public SupervisionFixture {
 
   ResultPtr Start() {
     auto result = std::make_shared<Result>();
-    session_->Start({}, absl::InfiniteFuture(), Into(result));
+    session_->Start({}, kCaller, Into(result));
     Settle();
     return result;
   }
@@ -120,7 +120,7 @@ class SessionTest : public SupervisionFixture {
     for (const int64_t action : actions) request.add_action()->set_int64_value(action);
     const grpc::ByteBuffer bytes = Serialize(request);
     const Session::Ticket got =
-        session_->Step(*ScanStepRequest(bytes), bytes, absl::InfiniteFuture(), Into(result));
+        session_->Step(*ScanStepRequest(bytes), bytes, kCaller, Into(result));
     if (ticket != nullptr) *ticket = got;
     Settle();
     return result;
@@ -129,7 +129,7 @@ class SessionTest : public SupervisionFixture {
     auto result = std::make_shared<Result>();
     compiler_gym::SendSessionParameterRequest request;
     for (const std::string& key : keys) request.add_parameter()->set_key(key);
-    session_->SendParameters(request, absl::InfiniteFuture(), Into(result));
+    session_->SendParameters(request, kCaller, Into(result));
     Settle();
     return result;
   }

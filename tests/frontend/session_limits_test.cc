@@ -76,9 +76,9 @@ TEST_F(SessionLimitsTest, AnotherStepThereAndTheSameStepElsewhereAreNot) {
 TEST_F(SessionLimitsTest, ForksKnowItToo) {
   KillTwoWorkers(SIGSEGV, SIGSEGV);
   std::shared_ptr<Session> child;
-  session_->Fork(
-      8, /*client=*/1, absl::InfiniteFuture(),
-      [&](const grpc::Status&, std::shared_ptr<Session> forked) { child = std::move(forked); });
+  session_->Fork(8, kCaller, [&](const grpc::Status&, std::shared_ptr<Session> forked) {
+    child = std::move(forked);
+  });
   ASSERT_NE(child, nullptr);
   session_->End();
   std::swap(session_, child);
@@ -105,7 +105,7 @@ TEST_F(SessionLimitsTest, ParameterLetsItBeTriedAgain) {
   compiler_gym::SendSessionParameterRequest request;
   request.add_parameter()->set_key(kRefusePoisonedSteps);
   request.mutable_parameter(0)->set_value("0");
-  session_->SendParameters(request, absl::InfiniteFuture(), Into(result));
+  session_->SendParameters(request, kCaller, Into(result));
   Settle();
   ReplayOn(3, {{"step 1", 1}});
   Answer(3, HandleParameterReply(), Applied(0));  // The worker does not know it.
@@ -118,6 +118,7 @@ TEST_F(SessionLimitsTest, ParameterLetsItBeTriedAgain) {
 TEST_F(SessionLimitsTest, TimeLimitOfOursIsPoison) {
   StartOnWorker1();
   const ResultPtr step = Step({66});
+  SetActivity(1, WorkerFailure::ACTION);
   AnswerError(1, StatusCode::DEADLINE_EXCEEDED, absl::nullopt);
   Exit(1, SIGKILL);
   EXPECT_EQ(step->status.error_code(), StatusCode::DEADLINE_EXCEEDED);
@@ -127,6 +128,17 @@ TEST_F(SessionLimitsTest, TimeLimitOfOursIsPoison) {
   const ResultPtr again = Step({66});
   ASSERT_TRUE(IsRefused(again));
   EXPECT_EQ(again->status.error_code(), StatusCode::DEADLINE_EXCEEDED);
+}
+
+TEST_F(SessionLimitsTest, WorkerThatNeverBeganIsNoPoison) {
+  StartOnWorker1();
+  const ResultPtr step = Step({66});
+  AnswerError(1, StatusCode::DEADLINE_EXCEEDED, absl::nullopt);
+  Exit(1, SIGKILL);
+  EXPECT_EQ(step->status.error_code(), StatusCode::DEADLINE_EXCEEDED);
+  Step({66});
+  ReplayOn(2, {});
+  EXPECT_EQ(Asked(2), "step 66");
 }
 
 TEST_F(SessionLimitsTest, MemoryLimitIsToldAndNotTriedAgain) {

@@ -133,11 +133,10 @@ TEST_F(SessionTest, ForkCopiesTheMomentOfItsTurn) {
   StepOn(1, {1});
   const ResultPtr before = Step({2});
   std::shared_ptr<Session> child;
-  session_->Fork(8, /*client=*/1, absl::InfiniteFuture(),
-                 [&](const grpc::Status& status, std::shared_ptr<Session> forked) {
-                   EXPECT_TRUE(status.ok());
-                   child = std::move(forked);
-                 });
+  session_->Fork(8, kCaller, [&](const grpc::Status& status, std::shared_ptr<Session> forked) {
+    EXPECT_TRUE(status.ok());
+    child = std::move(forked);
+  });
   const ResultPtr after = Step({3});
   EXPECT_EQ(child, nullptr) << "its turn is behind the step";
   AnswerStep(1, 1);

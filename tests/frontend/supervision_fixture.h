@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/strip.h"
 #include "common/byte_buffer.h"
+#include "common/worker_progress.h"
 #include "frontend/fake_clock.h"
 #include "frontend/fake_process_spawner.h"
 #include "frontend/fake_worker_client.h"
@@ -92,6 +94,13 @@ class SupervisionFixture : public testing::Test {
     spawner_.Started(worker);
     client(worker).Answer({grpc::Status::OK, Serialize(DescribeReply()), WorkerAnswer()});
     Settle();
+  }
+  // What it does now, as it would say in its file.
+  void SetActivity(uint64_t worker, WorkerFailure::Activity activity) {
+    for (absl::string_view argument : spawner_.process(worker).request.arguments) {
+      if (!absl::ConsumePrefix(&argument, "--worker_progress_file=")) continue;
+      ProgressWriter::Create(std::string(argument))->Set(activity);
+    }
   }
   void Exit(uint64_t worker, int signal) {
     spawner_.ExitBySignal(worker, signal);

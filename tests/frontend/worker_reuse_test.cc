@@ -126,6 +126,13 @@ TEST_F(WorkerReuseTest, GrownWorkerIsReplaced) {
   EXPECT_FALSE(IsReused());
 }
 
+TEST_F(WorkerReuseTest, WorkerWithOthersAroundItIsReplaced) {
+  Start(2);
+  spawner_.process(1).usage.others = 1;
+  EndSession();
+  EXPECT_FALSE(IsReused());
+}
+
 TEST_F(WorkerReuseTest, WorkerThatHasMetALimitIsReplaced) {
   Start(2);
   spawner_.process(1).usage.process_limit_hit = true;

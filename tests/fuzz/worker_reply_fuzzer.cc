@@ -117,7 +117,7 @@ Supervisor::Supervisor(FuzzedDataProvider* input) : SessionTest(ChooseSizes(inpu
   };
   sessions_.push_back({session_, {}});
   Operation* const start = NewOperation(0);
-  start->ticket = session_->Start({}, Deadline(), Into(start));
+  start->ticket = session_->Start({}, {1, Deadline()}, Into(start));
 }
 
 void Supervisor::Run() {
@@ -247,8 +247,8 @@ void Supervisor::Step(size_t session) {
     operation_of_[last_number_] = operation;
   }
   const grpc::ByteBuffer bytes = Serialize(request);
-  operation->ticket =
-      sessions_[session].session->Step(*ScanStepRequest(bytes), bytes, Deadline(), Into(operation));
+  operation->ticket = sessions_[session].session->Step(*ScanStepRequest(bytes), bytes,
+                                                       {1, Deadline()}, Into(operation));
 }
 
 void Supervisor::SendParameters(size_t session) {
@@ -264,7 +264,7 @@ void Supervisor::SendParameters(size_t session) {
     operation_of_[last_number_] = operation;
   }
   operation->ticket =
-      sessions_[session].session->SendParameters(request, Deadline(), Into(operation));
+      sessions_[session].session->SendParameters(request, {1, Deadline()}, Into(operation));
 }
 
 void Supervisor::Fork(size_t session) {
@@ -272,8 +272,7 @@ void Supervisor::Fork(size_t session) {
   Operation* const operation = NewOperation(session);
   operation->is_doomed = false;  // Or cannot be done, which is told first.
   operation->ticket = sessions_[session].session->Fork(
-      7 + static_cast<int64_t>(operations_.size()), input_->ConsumeIntegralInRange(1, 2),
-      absl::InfiniteFuture(),
+      7 + static_cast<int64_t>(operations_.size()), {/*connection=*/2},
       [this, operation](const grpc::Status& status, std::shared_ptr<Session> child) {
         Finish(operation, status);
         Require(abilities_.is_rebuildable || IsOfLostSession(status.error_code()) ||

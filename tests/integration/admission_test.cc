@@ -18,7 +18,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr char kInflight[] = "holdfast_inflight_request_bytes";
+constexpr char kInflight[] = "holdfast_inflight_bytes";
 constexpr char kWaiting[] = "holdfast_worker_requests_waiting";
 
 grpc::Status TryFork(TestSession* session) {

@@ -146,7 +146,7 @@ class CancellationTest : public testing::Test {
     EXPECT_TRUE(status.ok()) << status.error_message();
   }
   // Requests that the service holds: one that waits for its turn is among them.
-  double Inflight() { return service_.Metric("holdfast_inflight_request_bytes").value_or(-1); }
+  double Inflight() { return service_.Metric("holdfast_inflight_bytes").value_or(-1); }
   // Runs `call` and waits until the service holds its request.
   void AwaitQueued(const std::function<void()>& call) {
     const double before = Inflight();

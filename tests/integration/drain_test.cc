@@ -99,7 +99,7 @@ TEST(DrainTest, FileThatIsBeingReadDoesNotHarmTheEnd) {
       client->AddBenchmark(&context, request, &reply);  // Answered or not: it is cut off.
     });
     ASSERT_TRUE(WaitUntil([&] {
-      return service.Metric("holdfast_inflight_request_bytes").value_or(0) > 0 ||
+      return service.Metric("holdfast_inflight_bytes").value_or(0) > 0 ||
              service.Metric("holdfast_benchmark_bytes").value_or(0) > 0;
     }));
     EXPECT_EQ(service.Terminate(), absl::optional<int>(0));

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <chrono>
 #include <filesystem>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -356,6 +358,79 @@ INSTANTIATE_TEST_SUITE_P(Replays, LossTest,
                                          Loss{"fail_on_replay", "failed on replay"},
                                          Loss{"add_pid", "the fingerprint after entry"}),
                          [](const auto& info) { return std::string(info.param.action); });
+
+// However quick the steps are, the last one is known by its fingerprint.
+TEST(FailureTableTest, ADifferenceAfterQuickStepsIsNoticed) {
+  MisbehavingService service;
+  for (int i = 0; i < 10; ++i) {
+    TestSession session = service.NewSession();
+    for (int step = 0; step < 4; ++step) ASSERT_TRUE(StepBy(&session, {"add_one"}).ok());
+    ASSERT_TRUE(StepBy(&session, {"add_pid"}).ok());
+    KillWorkerOf(&session);
+    EXPECT_EQ(StepBy(&session, {}, {"counter"}).error_code(), StatusCode::DATA_LOSS);
+    session.End();
+  }
+}
+
+// Unlike a loss: with more space, the same may succeed.
+TEST(FailureTableTest, BenchmarkThatIsRefusedForAWhileLosesNoSession) {
+  MisbehavingService service;
+  const Marker marker = service.NewMarker();
+  TestSession session = service.NewSession("refuse-while-marked:" + marker.path());
+  ASSERT_TRUE(StepBy(&session, {"add_one"}).ok());
+  KillWorkerOf(&session);
+  WriteText(marker.path(), "");
+  for (int i = 0; i < 4; ++i) {
+    const grpc::Status status = StepBy(&session, {"add_one"});
+    EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
+    EXPECT_THAT(status.error_message(),
+                AllOf(HasSubstr("its benchmark is refused now"), HasSubstr("no space is left"),
+                      HasSubstr("as before this call")));
+  }
+  std::filesystem::remove(marker.path());
+  ASSERT_TRUE(StepBy(&session, {"add_one"}).ok());
+  ExpectState(&session, "add_one,add_one = 2");
+}
+
+// Somebody kills every worker that takes up the session.
+TEST(FailureTableTest, KillsFromOutsideLoseNoSession) {
+  MisbehavingService service({"--max_workers=1"});
+  const Marker marker = service.NewMarker();
+  TestSession session = service.NewSession(marker);
+  marker.Go();
+  ASSERT_TRUE(StepBy(&session, {"add_one", "wait"}).ok());
+  std::filesystem::remove(marker.path() + ".go");
+  KillWorkerOf(&session);
+  auto step = StepLater(&session, {"add_one"});
+  const auto is_answered = [&step] {
+    return step.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  };
+  for (int replays = 2; !is_answered(); ++replays) {
+    ASSERT_TRUE(WaitUntil([&] { return is_answered() || marker.waiting() == replays; }));
+    if (!is_answered()) kill(service.workers().front(), SIGKILL);
+  }
+  const grpc::Status status = step.get();
+  EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(),
+              AllOf(HasSubstr("cannot be restored now"), HasSubstr("as before this call")));
+  EXPECT_GT(marker.waiting(), 5);
+  marker.Go();
+  ExpectState(&session, "add_one,wait = 2");
+}
+
+TEST(FailureTableTest, AStartWhoseWorkersAreKilledMayBeSentAgain) {
+  MisbehavingService service({"--max_workers=1"});
+  const Marker marker = service.NewMarker();
+  auto start = std::async(std::launch::async,
+                          [&] { return service.TryStart("wait-in-init:" + marker.path()); });
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    ASSERT_TRUE(marker.AwaitWaiting(attempt));
+    kill(service.workers().front(), SIGKILL);
+  }
+  const grpc::Status status = start.get();
+  EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE) << status.error_message();
+  EXPECT_EQ(service.CountSessions(), 0);
+}
 
 // Unlike a loss: with more memory, or a better hour, the same may succeed.
 TEST(FailureTableTest, RecoveryThatExceedsALimitLeavesTheSessionForLater) {

@@ -347,10 +347,12 @@ TEST(StoppedWorkerTest, StepTimesOutAndTheNextWorks) {
   const grpc::Status status = session.Step({7});
   EXPECT_EQ(status.error_code(), StatusCode::DEADLINE_EXCEEDED) << status.error_message();
   EXPECT_TRUE(WaitUntil([&] { return !IsAlive(workers[0]); }));
+  // It was not the step's fault: the same is not refused, nor reported.
   compiler_gym::StepReply reply;
-  const grpc::Status next = session.Step({1}, {0}, &reply);
+  const grpc::Status next = session.Step({7}, {0}, &reply);
   EXPECT_TRUE(next.ok()) << next.error_message();
-  EXPECT_EQ(reply.observation(0).int64_value(), 6);
+  EXPECT_EQ(reply.observation(0).int64_value(), 12);
+  EXPECT_EQ(service.Metric("holdfast_crash_reports"), 0);
 }
 
 TEST(StoppedWorkerTest, IdleOneIsReplacedBeforeASessionGetsIt) {
@@ -368,6 +370,19 @@ TEST(StoppedWorkerTest, IdleOneIsReplacedBeforeASessionGetsIt) {
   EXPECT_TRUE(session.Step({0}).ok());
   EXPECT_TRUE(WaitUntil([&] { return AllGone(stopped); }));
   EXPECT_EQ(service.Metric("holdfast_ready"), 1);
+}
+
+TEST(StoppedSpawnerTest, CleansUpAfterAFrontThatIsKilled) {
+  ServiceProcess service(kExampleWorker);
+  TestSession session(service, kUri, "+");
+  const pid_t spawner = service.spawner();
+  const std::vector<pid_t> workers = service.workers();
+  ASSERT_FALSE(workers.empty());
+  kill(spawner, SIGSTOP);
+  ASSERT_TRUE(WaitUntil([&] { return IsStopped(spawner); }));
+  service.Signal(SIGKILL);
+  EXPECT_EQ(service.Wait(), -SIGKILL);
+  EXPECT_TRUE(WaitUntil([&] { return !IsAlive(spawner) && AllGone(workers); }));
 }
 
 TEST(StoppedWorkerTest, ServiceEndsInTime) {

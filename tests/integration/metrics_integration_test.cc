@@ -109,7 +109,7 @@ TEST_F(MetricsTest, AllSeriesExistAtZeroBeforeTheFirstCall) {
                              "holdfast_recoveries_total",
                              "holdfast_recovery_duration_seconds",
                              "holdfast_history_bytes",
-                             "holdfast_inflight_request_bytes",
+                             "holdfast_inflight_bytes",
                              "holdfast_benchmark_bytes",
                              "holdfast_benchmark_cache_bytes",
                              "holdfast_benchmark_cache_limit_bytes",
@@ -158,7 +158,7 @@ TEST_F(MetricsTest, CallsAreCountedByMethodAndCode) {
   Await("holdfast_rpc_duration_seconds_count{method=\"Step\"}", 7);
   EXPECT_GT(Value("holdfast_rpc_duration_seconds_sum{method=\"Step\"}"), 0);
   EXPECT_GT(Value("holdfast_history_bytes"), 0);
-  Await("holdfast_inflight_request_bytes", 0);
+  Await("holdfast_inflight_bytes", 0);
 }
 
 TEST_F(MetricsTest, SessionsAndWorkersAreCountedByState) {

@@ -63,8 +63,12 @@ pid_t StartProgram(const std::vector<std::string>& arguments, int in, int out, i
   pid_t pid = 0;
   const int error = posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
-  EXPECT_EQ(error, 0) << argv[0];
-  return error == 0 ? pid : 0;
+  if (error != 0) {
+    // There is no pid: 0 would mean other processes to whoever signals it.
+    ADD_FAILURE() << argv[0] << " cannot be run";
+    abort();
+  }
+  return pid;
 }
 
 int ExitOf(int status) { return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status); }

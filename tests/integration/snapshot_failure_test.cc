@@ -130,7 +130,7 @@ TEST(SnapshotAtTheEndTest, NothingIsLeftBehind) {
   first.End();  // Its worker is kept until the snapshot is there.
   std::future<grpc::Status> step = StepLater(&child, {"add_one"});
   std::future<grpc::Status> second_step = StepLater(&second, {"add_one"});
-  ASSERT_TRUE(WaitUntil([&] { return service.Metric("holdfast_inflight_request_bytes") > 0; }));
+  ASSERT_TRUE(WaitUntil([&] { return service.Metric("holdfast_inflight_bytes") > 0; }));
   EXPECT_EQ(service.Terminate(), absl::optional<int>(0));
   EXPECT_FALSE(step.get().ok());
   EXPECT_FALSE(second_step.get().ok());

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -49,6 +51,81 @@ TEST(PressureTest, ManySessionsShareFewWorkers) {
   EXPECT_GE(service.Metric(kAskedBack), kSessions * kRounds / 2);
   EXPECT_EQ(service.Metric("holdfast_worker_requests_waiting"), 0);
   EXPECT_EQ(service.Metric("holdfast_broken_invariants_total"), 0);
+}
+
+// Who has a worker in a call that takes long does not keep the other worker for the third.
+TEST(PressureTest, ALongCallShieldsNobodysWorker) {
+  MisbehavingService service({"--max_workers=2", "--worker_wait_timeout=30s"});
+  const Marker marker = service.NewMarker();
+  TestSession slow = service.NewSession(marker);
+  TestSession busy = service.NewSession();
+  auto waiting = StepLater(&slow, {"wait"});
+  ASSERT_TRUE(marker.AwaitWaiting());
+  // Always one call under way and one behind it.
+  std::atomic<bool> is_over{false};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 3; ++i) {
+    callers.emplace_back([&] {
+      TestSession same(service, busy.id());
+      while (!is_over) EXPECT_TRUE(StepBy(&same, {"slow_100ms"}).ok());
+    });
+  }
+  EXPECT_TRUE(service.TryStart("ok").ok());
+  is_over = true;
+  for (std::thread& caller : callers) caller.join();
+  marker.Go();
+  EXPECT_TRUE(waiting.get().ok());
+}
+
+TEST(PressureTest, CallsThatAreGivenUpDoNotWaitForAWorker) {
+  MisbehavingService service({"--max_workers=1", "--worker_wait_timeout=1h"});
+  const Marker marker = service.NewMarker();
+  TestSession slow = service.NewSession(marker);
+  auto waiting = StepLater(&slow, {"wait"});
+  ASSERT_TRUE(marker.AwaitWaiting());
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(service.TryStart("ok", nullptr, absl::Milliseconds(200)).error_code(),
+              grpc::StatusCode::DEADLINE_EXCEEDED);
+  }
+  EXPECT_TRUE(WaitUntil([&] { return service.Metric("holdfast_worker_requests_waiting") == 0; }));
+  marker.Go();
+  EXPECT_TRUE(waiting.get().ok());
+  // Nobody waits any more, so it keeps its worker.
+  const std::string pid = Ask(&slow, "get_pid");
+  EXPECT_TRUE(StepBy(&slow, {"add_one"}).ok());
+  EXPECT_EQ(Ask(&slow, "get_pid"), pid);
+}
+
+// Connections take turns, whoever has made the sessions that they call.
+TEST(PressureTest, TurnsAreThoseOfTheCallingConnection) {
+  constexpr int kGreedy = 12;
+  MisbehavingService service({"--max_workers=1", "--park_after=0"});
+  const auto greedy = service.NewClient();
+  ASSERT_TRUE(AddBenchmark(greedy.get(), "benchmark://test/ok", "ok").ok());
+  std::vector<int64_t> ids(kGreedy + 1);
+  for (int64_t& id : ids) {
+    ASSERT_TRUE(StartSession(greedy.get(), "benchmark://test/ok", 0, &id).ok());
+  }
+  TestSession modest(service, ids.back());
+  const int64_t action = ActionIndex(&modest, "slow_100ms");
+  std::atomic<int> done{0};
+  std::vector<std::thread> calls;
+  for (int i = 0; i < kGreedy; ++i) {
+    calls.emplace_back([&, id = ids[i]] {
+      compiler_gym::StepRequest request;
+      request.set_session_id(id);
+      request.add_action()->set_int64_value(action);
+      compiler_gym::StepReply reply;
+      grpc::ClientContext context;
+      EXPECT_TRUE(greedy->Step(&context, request, &reply).ok());
+      ++done;
+    });
+  }
+  ASSERT_TRUE(WaitUntil([&] { return service.Metric("holdfast_worker_requests_waiting") > 4; }));
+  const int before = done;
+  EXPECT_TRUE(modest.Step({action}).ok());
+  EXPECT_LE(done - before, 5);
+  for (std::thread& call : calls) call.join();
 }
 
 TEST(PressureTest, ClientsThatStepAtOnceAllGetTheirTurns) {
@@ -143,6 +220,51 @@ TEST_F(ReuseTest, WorkerWithProcessesThatAreLeftIsReplaced) {
   EXPECT_NE(Ask(&second, "get_pid"), pid);
   EXPECT_TRUE(WaitUntil([&] { return !IsAlive(left); }));
   EXPECT_EQ(service_.Metric(kReused), 0);
+}
+
+class DaemonTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(DaemonTest, WorkerThatLeftOneIsReplaced) {
+  MisbehavingService service({"--worker_reuse=100", GetParam()});
+  TestSession first = service.NewSession();
+  EXPECT_TRUE(StepBy(&first, {"fork_daemon"}).ok());
+  const pid_t left = std::stoi(Ask(&first, "get_grandchild"));
+  const std::string pid = Ask(&first, "get_pid");
+  first.End();
+  TestSession second = service.NewSession();
+  EXPECT_NE(Ask(&second, "get_pid"), pid);
+  EXPECT_TRUE(WaitUntil([&] { return !IsAlive(left); }));
+  EXPECT_EQ(service.Metric(kReused), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Mechanisms, DaemonTest,
+                         testing::Values("--worker_cgroups=true", "--worker_cgroups=false"),
+                         [](const auto& info) { return absl::StrCat("Way", info.index); });
+
+TEST(GrownWorkerTest, SessionGoesOnInAFreshProcess) {
+  MisbehavingService service;
+  TestSession session = service.NewSession();
+  EXPECT_TRUE(StepBy(&session, {"add_one"}).ok());
+  const std::string pid = Ask(&session, "get_pid");
+  Ask(&session, "leak");
+  EXPECT_TRUE(WaitUntil([&] { return !IsAlive(std::stoi(pid)); }));
+  EXPECT_EQ(Ask(&session, "get_counter"), "1");
+  EXPECT_EQ(service.Metric("holdfast_workers_asked_back_total{reason=\"growth\"}"), 1);
+  EXPECT_EQ(service.Metric("holdfast_recoveries_total{outcome=\"restored\"}"), 0);
+}
+
+TEST(WarmWorkersTest, AreAsManyAsAreAskedForAndNoMoreAfterwards) {
+  MisbehavingService service({"--warm_workers=1"});
+  double most = 0;
+  for (int i = 0; i < 60; ++i) {
+    TestSession session = service.NewSession();
+    session.End();
+    most = std::max(most, *service.Metric("holdfast_warm_worker_target"));
+  }
+  EXPECT_GT(most, 1);
+  EXPECT_TRUE(WaitUntil([&] { return service.Metric("holdfast_workers{state=\"idle\"}") == 1; },
+                        absl::Minutes(1)));
+  EXPECT_EQ(service.workers().size(), 1u);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/roles.h"
+#include "tests/testcases/benchmark_modes.h"
 #include "tests/testcases/misbehaviour.h"
 #include "tests/testcases/snapshot_modes.h"
 #include "tests/testcases/start_modes.h"
@@ -46,6 +47,7 @@ struct State {
   bool is_armed = false;
   std::vector<std::string> eaten;
   std::string scratch_directory;
+  std::string client_files_directory;
 };
 
 using Outcome = absl::StatusOr<ActionResult>;
@@ -183,6 +185,11 @@ const Action kActions[] = {
     {"write_for_ever", [](State& state) -> Outcome { WriteForEver(state.scratch_directory); }},
     {"fork_bomb", [](State&) -> Outcome { ForkBomb(/*leave_group=*/false); }},
     {"fork_bomb_of_daemons", [](State&) -> Outcome { ForkBomb(/*leave_group=*/true); }},
+    {"fork_daemon",
+     [](State& state) {
+       state.grandchild = ForkDaemon();
+       return Nothing();
+     }},
     {"fork_grandchild",
      [](State& state) {
        state.grandchild = ForkSleeper(/*leave_group=*/true, /*hold_pipes=*/false);
@@ -280,6 +287,10 @@ const std::vector<Observation>& Observations() {
          return StringEvent(std::string(static_cast<size_t>(s.huge_mib) << 20, 'x'));
        }},
       {"not_available", IntEvent(0), [](const State&) -> Result { return Event(); }},
+      {"client_file", StringEvent(""),
+       [](const State& s) -> Result {
+         return StringEvent(MakeFile(s.client_files_directory, absl::StrCat(s.counter)));
+       }},
   };
   return *kObservations;
 }
@@ -315,6 +326,7 @@ const Parameter kParameters[] = {
        s.marker_file = std::string(value);
        return ParameterResult{s.marker_file, /*changed_state=*/true};
      }},
+    {"leak", [](State&, Value) { return LeakMemory(400 << 20), Reply("leaked"); }},
     {"get_counter", [](State& s, Value) { return Reply(absl::StrCat(s.counter)); }},
     {"get_pid", [](State&, Value) { return Reply(absl::StrCat(getpid())); }},
     {"get_grandchild", [](State& s, Value) { return Reply(absl::StrCat(s.grandchild)); }},
@@ -347,17 +359,18 @@ const Program kPrograms[] = {
     {"hang-in-init", [](const State&) -> absl::Status { Hang(); }},
     {"fail-in-init", [](const State&) { return absl::FailedPreconditionError("bad program"); }},
     {"not-found-in-init", [](const State&) { return absl::NotFoundError("no such function"); }},
+    {"refuse-while-marked",
+     [](const State& state) {
+       return IsMarked(state.marker_file) ? absl::ResourceExhaustedError("no space is left")
+                                          : absl::OkStatus();
+     }},
     {"wait-in-init",
      [](const State& state) {
        WaitForGo(state.marker_file);
        return absl::OkStatus();
      }},
     {"throw-in-init", [](const State&) -> absl::Status { throw std::runtime_error("init threw"); }},
-    {"slow-init",
-     [](const State&) {
-       absl::SleepFor(absl::Seconds(1));
-       return absl::OkStatus();
-     }},
+    {"slow-init", [](const State&) { return absl::SleepFor(absl::Seconds(1)), absl::OkStatus(); }},
 };
 
 // ---- The session: looks up the tables ----
@@ -373,6 +386,7 @@ class MisbehavingSession final : public CompilationSession {
  public:
   explicit MisbehavingSession(SessionContext context) : CompilationSession(std::move(context)) {
     state_.scratch_directory = this->context().scratch_directory;
+    state_.client_files_directory = this->context().client_files_directory;
   }
 
   static std::string CompilerVersion() { return "misbehaving 1.0"; }
@@ -479,8 +493,8 @@ int main(int argc, char** argv) {
   if (argc > 1 && absl::string_view(argv[1]) == holdfast::kWorkerRoleArgument) {
     holdfast::StartAsTold(argc, argv);
   }
-  static holdfast::SessionType type = holdfast::WithSnapshotsAsTold(
-      argc, argv, holdfast::SessionTypeOf<holdfast::MisbehavingSession>());
+  static holdfast::SessionType type = holdfast::WithBenchmarks(holdfast::WithSnapshotsAsTold(
+      argc, argv, holdfast::SessionTypeOf<holdfast::MisbehavingSession>()));
   return holdfast::RunService(argc, argv, "A worker that misbehaves on demand, for tests.",
                               [] { return type; });
 }

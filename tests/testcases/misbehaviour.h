@@ -20,6 +20,12 @@ void WriteToStderr(const std::string& text);
 // its own. `hold_pipes`: with this process's stdout and stderr open. Returns its id.
 pid_t ForkSleeper(bool leave_group, bool hold_pipes);
 
+// Likewise, but the process is nobody's child any more. Returns once it is not.
+pid_t ForkDaemon();
+
+// Takes so much memory, uses it, and forgets it.
+void LeakMemory(size_t bytes);
+
 // Uses CPU time, and no memory, for ever.
 [[noreturn]] void BurnCpu();
 
@@ -33,8 +39,14 @@ pid_t ForkSleeper(bool leave_group, bool hold_pipes);
 // True for the first process that asks, over all that share the file: it creates the file.
 bool IsFirst(const std::string& marker_file);
 
+// Whether the file exists.
+bool IsMarked(const std::string& marker_file);
+
 // Likewise for the first `count`: each adds a byte to the file.
 bool IsAmongFirst(const std::string& marker_file, int count);
+
+// Makes `directory`, if it is not there, and a new file in it with `text`. Returns its path.
+std::string MakeFile(const std::string& directory, const std::string& text);
 
 // Adds a byte to the file MARKER.waiting, then waits until a file MARKER.go exists.
 void WaitForGo(const std::string& marker_file);

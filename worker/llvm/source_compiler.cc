@@ -1,6 +1,8 @@
 #include "worker/llvm/source_compiler.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -55,6 +57,14 @@ std::vector<std::string> Environment(const std::string& scratch_directory) {
           absl::StrCat("TMPDIR=", scratch_directory), "LC_ALL=C", "SOURCE_DATE_EPOCH=0"};
 }
 
+// Whom the user or the machine ended, and not clang itself.
+bool IsFromOutside(int wait_status) {
+  if (!WIFSIGNALED(wait_status)) return false;
+  const int signal = WTERMSIG(wait_status);
+  return signal == SIGKILL || signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
+}
+
+// INVALID_ARGUMENT if clang refuses the source; any other error says nothing about it.
 absl::StatusOr<std::string> CompileAs(const Language& language, absl::string_view source,
                                       const std::string& scratch_directory,
                                       const std::vector<std::string>& flags) {
@@ -90,6 +100,9 @@ absl::StatusOr<std::string> CompileAs(const Language& language, absl::string_vie
         absl::StrCat("Failed to compile ", language.name, " source: ", why));
   };
   if (!result.ok()) return result.status();
+  if (IsFromOutside(result->wait_status)) {
+    return absl::InternalError(absl::StrCat("clang ", result->Describe()));
+  }
   if (WIFSIGNALED(result->wait_status)) {
     return refuse(absl::StrCat("clang ", result->Describe(), ": ", result->output));
   }
@@ -108,7 +121,14 @@ absl::StatusOr<std::string> CompileSource(absl::string_view source,
   if (absl::IsInvalidArgument(bitcode.status())) {
     absl::StatusOr<std::string> other =
         CompileAs(is_cpp ? kC : kCpp, source, scratch_directory, flags);
-    return other.ok() ? other : bitcode;
+    if (!other.ok()) return bitcode;
+    // Some programs are both, with two meanings: this one must not be the other because the disk
+    // was full for a moment.
+    const absl::Status again =
+        CompileAs(is_cpp ? kCpp : kC, source, scratch_directory, flags).status();
+    if (absl::IsInvalidArgument(again)) return other;
+    return absl::InternalError(
+        absl::StrCat("clang refused what it takes now: ", bitcode.status().message()));
   }
   if (absl::IsDeadlineExceeded(bitcode.status())) {
     return absl::InvalidArgumentError(

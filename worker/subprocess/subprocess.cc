@@ -41,7 +41,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(126);
   // What this process ignores or blocks is no affair of the program's.
-  for (int signal = 1; signal < SIGSYS; ++signal) {
+  for (int signal = 1; signal < NSIG; ++signal) {
     if (signal != SIGKILL && signal != SIGSTOP) ::signal(signal, SIG_DFL);
   }
   sigset_t none;

@@ -223,6 +223,7 @@ TEST_F(CrashReporterTest, OnlyTheCompilersFailuresCount) {
   CrashEvent impatient = TestEvent();
   impatient.failure.set_cause(WorkerFailure::TIME_LIMIT);
   impatient.failure.set_limit_flag("--step_timeout");
+  impatient.failure.set_activity(WorkerFailure::ACTION);
   Report(std::move(impatient));
   for (const auto cause :
        {WorkerFailure::EXIT, WorkerFailure::LINK, WorkerFailure::MEMORY_LIMIT,

@@ -308,7 +308,7 @@ TEST(MetricsTest, BytesForBudgets) {
   EXPECT_EQ(metrics.inflight_bytes(), (int64_t{1} << 40) - 1);
   EXPECT_EQ(metrics.benchmark_bytes(), 5);
   auto series = Parse(metrics.Text());
-  EXPECT_EQ(series["holdfast_inflight_request_bytes"], (int64_t{1} << 40) - 1);
+  EXPECT_EQ(series["holdfast_inflight_bytes"], (int64_t{1} << 40) - 1);
   EXPECT_EQ(series["holdfast_benchmark_bytes"], 5);
   EXPECT_EQ(series["holdfast_history_bytes"], 7);
 }
