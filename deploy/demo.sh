@@ -38,7 +38,7 @@ repository=$PWD
 cd "$start_directory" # Where the user's own --program is.
 "$repository/bazel-bin/worker/llvm/demo/llvm_search" \
   --service="127.0.0.1:$(<"$directory/port.txt")" --metrics_address="$metrics" \
-  --program="$repository/worker/llvm/demo/programs/compressor.c" "$@"
+  --program="$repository/worker/llvm/benchmarks/programs/compressor.c" "$@"
 
 echo
 echo "From http://$metrics/metrics, before the service stops:"

@@ -26,7 +26,7 @@ std::vector<std::string> ExamplePrograms() {
 std::vector<std::string> LlvmPrograms() {
   std::vector<std::string> programs;
   for (const char* name : {"calculator", "compressor", "linear_algebra"}) {
-    std::ifstream file(RunfilePath(absl::StrCat("worker/llvm/demo/programs/", name, ".c")));
+    std::ifstream file(RunfilePath(absl::StrCat("worker/llvm/benchmarks/programs/", name, ".c")));
     std::ostringstream text;
     text << file.rdbuf();
     programs.push_back(text.str());

@@ -21,7 +21,7 @@ constexpr int kUnsafeSpace = 2;
 CrashReport MakeLlvmReport(std::vector<std::vector<std::string>> steps) {
   Crash crash;
   crash.worker = "worker/llvm/llvm_worker";
-  crash.program = Slurp(RunfilePath("worker/llvm/demo/programs/linear_algebra.c"));
+  crash.program = Slurp(RunfilePath("worker/llvm/benchmarks/programs/linear_algebra.c"));
   crash.action_space = kUnsafeSpace;
   crash.steps = std::move(steps);
   return MakeReport(crash);

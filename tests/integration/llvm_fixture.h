@@ -20,7 +20,7 @@
 namespace holdfast {
 
 inline std::string Compressor() {
-  std::ifstream file(RunfilePath("worker/llvm/demo/programs/compressor.c"));
+  std::ifstream file(RunfilePath("worker/llvm/benchmarks/programs/compressor.c"));
   std::ostringstream text;
   text << file.rdbuf();
   EXPECT_FALSE(text.str().empty());

@@ -23,7 +23,7 @@ compiler_gym::Benchmark BenchmarkOf(absl::string_view contents) {
 }  // namespace
 
 std::string DemoProgram(absl::string_view name) {
-  std::ifstream file(absl::StrCat("worker/llvm/demo/programs/", name));
+  std::ifstream file(absl::StrCat("worker/llvm/benchmarks/programs/", name));
   EXPECT_TRUE(file) << name;
   return std::string(std::istreambuf_iterator<char>(file), {});
 }

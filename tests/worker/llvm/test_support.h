@@ -14,7 +14,7 @@
 
 namespace holdfast::llvm_session {
 
-// The source of a program in worker/llvm/demo/programs.
+// The source of a program in worker/llvm/benchmarks/programs.
 std::string DemoProgram(absl::string_view name);
 
 // An empty directory that goes with the object.

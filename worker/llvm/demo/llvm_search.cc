@@ -19,7 +19,7 @@
 #include "worker/llvm/demo/terminal.h"
 
 ABSL_FLAG(std::string, service, "127.0.0.1:50051", "The service, as HOST:PORT.");
-ABSL_FLAG(std::string, program, "worker/llvm/demo/programs/compressor.c", "The C program.");
+ABSL_FLAG(std::string, program, "worker/llvm/benchmarks/programs/compressor.c", "The C program.");
 ABSL_FLAG(uint32_t, seed, 1, "Seed of the search.");
 ABSL_FLAG(int, episodes, 40, "Number of episodes, each a session of its own.");
 ABSL_FLAG(int, steps, 50, "Steps of an episode, one action each.");

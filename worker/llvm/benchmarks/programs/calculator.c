@@ -1,6 +1,7 @@
 // An interpreter of arithmetic: recursive-descent parser, expression trees in an arena, variables.
 //
 // Runs a small built-in program of assignments and loops; exits with 0 if its results are right.
+// The argument repeats it.
 #include <ctype.h>
 #include <math.h>
 #include <setjmp.h>
@@ -262,9 +263,12 @@ static const char kProgram[] =
     "while i < 30 { root = (root + 2 / root) / 2; i = i + 1; }"
     "power = 2 ^ 3 ^ 2 - -1;";
 
-int main(void) {
+int main(int argc, char **argv) {
+  const long rounds = argc > 1 ? strtol(argv[1], NULL, 10) : 1;
+  if (rounds < 1 || rounds > 1000) return 2;
   static Machine machine;
-  const char *error = run(&machine, kProgram);
+  const char *error = NULL;
+  for (long i = 0; !error && i < rounds; ++i) error = run(&machine, kProgram);
   if (error) {
     printf("error: %s\n", error);
     return 1;
