@@ -318,10 +318,10 @@ int main(int argc, char **argv) {
   const long scale = argc > 1 ? strtol(argv[1], NULL, 10) : 1;
   if (scale < 1 || scale > 100) return 2;
   const uint32_t factor = (uint32_t)scale;
-  Number a = factorial(300 * factor);
+  Number a = factorial(400 * factor);
   Number b, c;
-  fibonacci(12000 * factor, &b, &c);
-  Number pi = pi_digits(300 * factor);
+  fibonacci(20000 * factor, &b, &c);
+  Number pi = pi_digits(600 * factor);
   print("factorial", a);
   print("fibonacci", b);
   print("pi", pi);
@@ -333,7 +333,7 @@ int main(int argc, char **argv) {
   Number quotient = divide(sum, b, &rest);
   const int good = compare(quotient, a) == 0 && compare(rest, pi) == 0;
   printf("division %s; 2^n - 1 is likely a prime for n =", good ? "agrees" : "is wrong");
-  for (uint32_t n = 3; n < 64 + 26 * factor; ++n) {
+  for (uint32_t n = 3; n < 64 + 45 * factor; ++n) {
     if (passes_fermat(n)) printf(" %u", (unsigned)n);
   }
   printf("\n");

@@ -306,7 +306,7 @@ int main(int argc, char **argv) {
     const char *error = assemble(kPrograms[i].source, &program);
     uint32_t result = 0;
     machine.steps = 0;
-    for (long n = 0; !error && n < 2 * rounds; ++n) error = run(&machine, &program, &result);
+    for (long n = 0; !error && n < 8 * rounds; ++n) error = run(&machine, &program, &result);
     printf("%s: %u, %lu steps%s%s\n", kPrograms[i].name, (unsigned)result, machine.steps,
            error ? ", error: " : "", error ? error : "");
     good &= result == kPrograms[i].result;

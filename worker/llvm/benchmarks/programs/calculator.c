@@ -268,7 +268,7 @@ int main(int argc, char **argv) {
   if (rounds < 1 || rounds > 1000) return 2;
   static Machine machine;
   const char *error = NULL;
-  for (long i = 0; !error && i < rounds; ++i) error = run(&machine, kProgram);
+  for (long i = 0; !error && i < 4 * rounds; ++i) error = run(&machine, kProgram);
   if (error) {
     printf("error: %s\n", error);
     return 1;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { kBytes = 300000, kBlock = 64 };
+enum { kBytes = 600000, kBlock = 64 };
 
 // CRC-32 ------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { kText = 900, kItems = 120, kCapacity = 6000, kMatrices = 100, kSequence = 20000 };
+enum { kText = 1300, kItems = 120, kCapacity = 6000, kMatrices = 160, kSequence = 50000 };
 
 static uint32_t next_random(uint32_t *state) {
   *state = *state * 1664525u + 1013904223u;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { kWords = 30000, kVocabulary = 4000, kMaxWord = 12, kFirstCapacity = 16 };
+enum { kWords = 300000, kVocabulary = 4000, kMaxWord = 12, kFirstCapacity = 16 };
 
 typedef struct {
   char word[kMaxWord + 1];  // Empty: the slot is free.
@@ -145,7 +145,7 @@ int main(int argc, char **argv) {
   for (uint32_t number = 0; number < kVocabulary; ++number) {
     make_word(number, word);
     const Slot *slot = find(&table, word, hash_of(word));
-    if (slot && slot->count <= 2) erased += (size_t)erase(&table, word);
+    if (slot && slot->count <= 10) erased += (size_t)erase(&table, word);
   }
 
   uint32_t sum = 0;

@@ -149,7 +149,7 @@ int main(int argc, char **argv) {
   if (rounds < 1 || rounds > 1000) return 2;
   static Image original, clean, smooth, outline, even, turned, back;
   uint32_t state = 5;
-  for (long round = 0; round < 4 * rounds; ++round) {
+  for (long round = 0; round < 12 * rounds; ++round) {
     draw(original, &state);
     median(original, clean);
     blur(clean, smooth);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { kRecords = 700, kMaxDepth = 64, kArenaBlock = 1 << 16 };
+enum { kRecords = 4000, kMaxDepth = 64, kArenaBlock = 1 << 16 };
 
 typedef enum { kNull, kFalse, kTrue, kNumber, kString, kArray, kObject } Type;
 

@@ -154,7 +154,7 @@ int main(int argc, char **argv) {
   if (rounds < 1 || rounds > 1000) return 2;
   double largest = 0;
   int iterations = 0;
-  for (long i = 1; i <= 2 * rounds; ++i) {
+  for (long i = 1; i <= 8 * rounds; ++i) {
     const double residual = solve_both((uint64_t)i, &iterations);
     if (residual < 0) return 1;
     largest = fmax(largest, residual);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { kBodies = 40, kSteps = 150 };
+enum { kBodies = 40, kSteps = 900 };
 static const double kTimeStep = 0.001;
 static const double kSoftening = 1e-4;
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { kPuzzles = 24, kMaxSolutions = 60, kQueens = 8, kBoard = 6, kNumbers = 18 };
+enum { kPuzzles = 64, kMaxSolutions = 60, kQueens = 8, kBoard = 6, kNumbers = 18 };
 
 static uint32_t next_random(uint32_t *state) {
   *state ^= *state << 13;

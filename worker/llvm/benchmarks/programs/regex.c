@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { kLines = 350, kMaxLine = 48, kMaxStates = 256 };
+enum { kLines = 4000, kMaxLine = 48, kMaxStates = 256 };
 
 typedef enum { kSet, kSplit, kMatch } Kind;
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { kRows = 60, kColumns = 80, kMotorways = 40 };
+enum { kRows = 120, kColumns = 80, kMotorways = 40 };
 #define kFar UINT32_MAX
 
 typedef struct {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { kLimit = 700000, kLinearLimit = 60000, kSegmentBytes = 4096 };
+enum { kLimit = 3000000, kLinearLimit = 250000, kSegmentBytes = 4096 };
 
 static void *allocate(size_t count, size_t size) {
   void *memory = calloc(count, size);
@@ -152,7 +152,7 @@ static Numbers arithmetic_functions(uint32_t limit) {
 
 int main(int argc, char **argv) {
   const long scale = argc > 1 ? strtol(argv[1], NULL, 10) : 1;
-  if (scale < 1 || scale > 1000) return 2;
+  if (scale < 1 || scale > 100) return 2;
   const Primes known = sieve(100000);
   const Primes primes = sieve((uint32_t)scale * kLimit);
   const Numbers numbers = arithmetic_functions((uint32_t)scale * kLinearLimit);

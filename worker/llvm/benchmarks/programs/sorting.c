@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { kLength = 9000, kInsertion = 12, kKinds = 4 };
+enum { kLength = 40000, kInsertion = 12, kKinds = 4 };
 
 typedef struct {
   uint32_t key;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { kLength = 40000, kMaxPattern = 64 };
+enum { kLength = 120000, kMaxPattern = 64 };
 
 typedef struct {
   size_t count;
