@@ -1,10 +1,10 @@
 #include "worker/llvm/benchmarks/generators.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <iterator>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -54,8 +54,8 @@ absl::StatusOr<std::string> RunTool(std::vector<std::string> arguments, absl::st
 }  // namespace
 
 absl::StatusOr<std::string> RunCsmith(uint32_t seed, const std::string& directory) {
-  // Less than csmith's own limits of 10 and 5, which now and then make programs of 100,000
-  // instructions.
+  // Less than csmith's own limits, 10 and 5, with which it may take ten times as long for programs
+  // that are little larger.
   const absl::StatusOr<std::string> source =
       RunTool({"csmith", "--concise", "--max-funcs", "8", "--max-block-depth", "4", "--seed",
                absl::StrCat(seed), "--output", kOutputFile},

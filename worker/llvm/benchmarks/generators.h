@@ -13,8 +13,8 @@ namespace holdfast::llvm_session {
 // must be empty and to be thrown away. INVALID_ARGUMENT, with the Debian package to be installed,
 // if the tool is missing; also if it takes longer than a minute. INTERNAL if it fails.
 
-// Bitcode of a whole C program, of a few to some 20,000 instructions. It prints a checksum; about
-// one in seven does not end.
+// Bitcode of a whole C program, of some 100 to 20,000 instructions. It prints a checksum; one in
+// seven runs for many seconds, or for ever.
 absl::StatusOr<std::string> RunCsmith(uint32_t seed, const std::string& directory);
 
 // Text IR of one function of some 100 to 1,000 instructions, that cannot be run.
