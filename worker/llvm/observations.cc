@@ -10,7 +10,11 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/Support/raw_ostream.h"
+#include "worker/llvm/cpu_info.h"
 #include "worker/llvm/instruction_features.h"
+#include "worker/llvm/ir_lexer.h"
+#include "worker/llvm/module_sha1.h"
+#include "worker/llvm/program_graph.h"
 
 namespace holdfast::llvm_session {
 namespace {
@@ -51,6 +55,37 @@ void Counts(ObservationSpace& space) {
     box.mutable_high()->add_value(std::numeric_limits<int64_t>::max());
     zeros.add_value(0);
   }
+}
+
+compiler_gym::Opaque MakeOpaque(absl::string_view format, std::string data) {
+  compiler_gym::Opaque opaque;
+  opaque.set_format(std::string(format));
+  opaque.set_data(std::move(data));
+  return opaque;
+}
+
+constexpr absl::string_view kJson = "json://";
+constexpr absl::string_view kGraphJson = "json://networkx/MultiDiGraph";
+
+// Declared as a string, as CompilerGym's clients expect; the value is a JSON text of that format.
+void JsonSpace(ObservationSpace& space, absl::string_view format, const char* nothing) {
+  StringSpace(space);
+  space.mutable_default_observation()->mutable_any_value()->PackFrom(MakeOpaque(format, nothing));
+}
+
+constexpr char kNoGraph[] =
+    R"({"directed":true,"multigraph":true,"graph":{},"nodes":[],"links":[]})";
+
+void CpuInfoSpace(ObservationSpace& space) { JsonSpace(space, kJson, "{}"); }
+void ProgramlSpace(ObservationSpace& space) { JsonSpace(space, kGraphJson, kNoGraph); }
+void ProgramlJsonSpace(ObservationSpace& space) { JsonSpace(space, kJson, kNoGraph); }
+
+Event MakeLexedIr(absl::Span<const IrToken> tokens);
+
+// Declared as a string, too; the value is a dictionary.
+void LexedIrSpace(ObservationSpace& space) {
+  StringSpace(space);
+  *space.mutable_default_observation() = MakeLexedIr({});
 }
 
 // Computations.
@@ -101,6 +136,55 @@ absl::StatusOr<Event> BaselineO0(Program& program) { return Baseline(program, "O
 absl::StatusOr<Event> BaselineO3(Program& program) { return Baseline(program, "O3"); }
 absl::StatusOr<Event> BaselineOz(Program& program) { return Baseline(program, "Oz"); }
 
+absl::StatusOr<Event> IrSha1(Program& program) {
+  Event event;
+  event.set_string_value(ModuleSha1(program.module()));
+  return event;
+}
+
+Event MakeLexedIr(absl::Span<const IrToken> tokens) {
+  Event event;
+  auto& tensors = *event.mutable_event_dict()->mutable_event();
+  compiler_gym::Int64Tensor& ids = *tensors["token_id"].mutable_int64_tensor();
+  ids.add_shape(tokens.size());
+  ids.mutable_value()->Reserve(static_cast<int>(tokens.size()));
+  for (const IrToken& token : tokens) ids.add_value(token.kind->id);
+  const auto add = [&](const char* name, auto&& text_of) {
+    compiler_gym::StringTensor& texts = *tensors[name].mutable_string_tensor();
+    texts.add_shape(tokens.size());
+    texts.mutable_value()->Reserve(static_cast<int>(tokens.size()));
+    for (const IrToken& token : tokens) texts.add_value(std::string(text_of(token)));
+  };
+  add("token_kind", [](const IrToken& token) { return token.kind->name; });
+  add("token_category", [](const IrToken& token) { return token.kind->category; });
+  add("token_value", [](const IrToken& token) { return token.value; });
+  return event;
+}
+
+absl::StatusOr<Event> LexedIr(Program& program) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  program.module().print(stream, /*AAW=*/nullptr);
+  return MakeLexedIr(LexIr(text));
+}
+
+Event JsonEvent(absl::string_view format, std::string json) {
+  Event event;
+  event.mutable_any_value()->PackFrom(MakeOpaque(format, std::move(json)));
+  return event;
+}
+
+absl::StatusOr<Event> CpuInfo(Program&) { return JsonEvent(kJson, CpuInfoJson()); }
+
+absl::StatusOr<Event> Graph(Program& program, absl::string_view format) {
+  absl::StatusOr<std::string> json = ProgramGraphJson(program.module());
+  if (!json.ok()) return json.status();
+  return JsonEvent(format, *std::move(json));
+}
+
+absl::StatusOr<Event> Programl(Program& program) { return Graph(program, kGraphJson); }
+absl::StatusOr<Event> ProgramlJson(Program& program) { return Graph(program, kJson); }
+
 // One row an observation: to add one, add a row (at the end: clients know their index) and its
 // function.
 struct Row {
@@ -120,6 +204,11 @@ constexpr Row kRows[] = {
     {"IrInstructionCountO0", Count, BaselineO0},
     {"IrInstructionCountO3", Count, BaselineO3},
     {"IrInstructionCountOz", Count, BaselineOz},
+    {"IrSha1", StringSpace, IrSha1},
+    {"CpuInfo", CpuInfoSpace, CpuInfo, true, /*platform_dependent=*/true},
+    {"LexedIr", LexedIrSpace, LexedIr},
+    {"Programl", ProgramlSpace, Programl},
+    {"ProgramlJson", ProgramlJsonSpace, ProgramlJson},
 };
 
 }  // namespace

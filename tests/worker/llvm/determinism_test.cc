@@ -18,9 +18,10 @@ namespace {
 constexpr int kProcesses = 3;
 
 // The lines that a fresh process prints.
-std::vector<std::string> ResultsOfAProcess(const std::string& bitcode_file, int seed) {
+std::vector<std::string> ResultsOfAProcess(const char* program, const std::string& bitcode_file,
+                                           int seed) {
   const std::string command =
-      absl::StrCat("tests/worker/llvm/pass_results ", bitcode_file, " ", seed);
+      absl::StrCat("tests/worker/llvm/", program, " ", bitcode_file, " ", seed);
   FILE* const process = popen(command.c_str(), "r");
   std::string output;
   char buffer[4096];
@@ -32,13 +33,24 @@ std::vector<std::string> ResultsOfAProcess(const std::string& bitcode_file, int 
   return absl::StrSplit(output, '\n', absl::SkipEmpty());
 }
 
-TEST(Determinism, EachActionHasOneResultInEveryProcess) {
+// Runs `program` in some processes; there must be more than `lines` in what it prints.
+void ExpectOneResult(const char* program, size_t lines) {
   const ScratchDirectory scratch;
   const std::string file = scratch.path() + "/program.bc";
   std::ofstream(file, std::ios::binary) << BitcodeOf(DemoProgram("calculator.c"));
-  const std::vector<std::string> first = ResultsOfAProcess(file, 0);
-  ASSERT_GT(first.size(), CompilerGymPasses().size() + ModernPasses().size());
-  for (int seed = 1; seed < kProcesses; ++seed) EXPECT_EQ(ResultsOfAProcess(file, seed), first);
+  const std::vector<std::string> first = ResultsOfAProcess(program, file, 0);
+  ASSERT_GT(first.size(), lines);
+  for (int seed = 1; seed < kProcesses; ++seed) {
+    EXPECT_EQ(ResultsOfAProcess(program, file, seed), first);
+  }
+}
+
+TEST(Determinism, EachActionHasOneResultInEveryProcess) {
+  ExpectOneResult("pass_results", CompilerGymPasses().size() + ModernPasses().size());
+}
+
+TEST(Determinism, EachObservationHasOneValueInEveryProcess) {
+  ExpectOneResult("observation_results", 60);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
+#include "tests/worker/llvm/shuffle_heap.h"
 #include "worker/llvm/compute_in_child.h"
 #include "worker/llvm/module_loader.h"
 #include "worker/llvm/pass_runner.h"
@@ -25,16 +26,6 @@ namespace {
 
 constexpr int kSequences = 10;  // Of each space.
 constexpr int kPassesOfASequence = 10;
-
-// What is allocated later has other addresses, also in comparison with each other.
-void ShuffleHeap(uint32_t seed) {
-  std::mt19937 random(seed);
-  static std::vector<std::unique_ptr<char[]>> blocks;  // Some stay.
-  for (int i = 0; i < 5000; ++i) blocks.push_back(std::make_unique<char[]>(16 + random() % 700));
-  for (auto& block : blocks) {
-    if (random() % 4 != 0) block.reset();
-  }
-}
 
 // Of the bitcode, with the order of use lists: it may steer the next pass.
 std::string Digest(const llvm::Module& module) {
