@@ -80,7 +80,24 @@ void CpuInfoSpace(ObservationSpace& space) { JsonSpace(space, kJson, "{}"); }
 void ProgramlSpace(ObservationSpace& space) { JsonSpace(space, kGraphJson, kNoGraph); }
 void ProgramlJsonSpace(ObservationSpace& space) { JsonSpace(space, kJson, kNoGraph); }
 
-Event MakeLexedIr(absl::Span<const IrToken> tokens);
+Event MakeLexedIr(absl::Span<const IrToken> tokens) {
+  Event event;
+  auto& tensors = *event.mutable_event_dict()->mutable_event();
+  compiler_gym::Int64Tensor& ids = *tensors["token_id"].mutable_int64_tensor();
+  ids.add_shape(tokens.size());
+  ids.mutable_value()->Reserve(static_cast<int>(tokens.size()));
+  for (const IrToken& token : tokens) ids.add_value(token.kind->id);
+  const auto add = [&](const char* name, auto&& text_of) {
+    compiler_gym::StringTensor& texts = *tensors[name].mutable_string_tensor();
+    texts.add_shape(tokens.size());
+    texts.mutable_value()->Reserve(static_cast<int>(tokens.size()));
+    for (const IrToken& token : tokens) texts.add_value(std::string(text_of(token)));
+  };
+  add("token_kind", [](const IrToken& token) { return token.kind->name; });
+  add("token_category", [](const IrToken& token) { return token.kind->category; });
+  add("token_value", [](const IrToken& token) { return token.value; });
+  return event;
+}
 
 // Declared as a string, too; the value is a dictionary.
 void LexedIrSpace(ObservationSpace& space) {
@@ -139,25 +156,6 @@ absl::StatusOr<Event> BaselineOz(Program& program) { return Baseline(program, "O
 absl::StatusOr<Event> IrSha1(Program& program) {
   Event event;
   event.set_string_value(ModuleSha1(program.module()));
-  return event;
-}
-
-Event MakeLexedIr(absl::Span<const IrToken> tokens) {
-  Event event;
-  auto& tensors = *event.mutable_event_dict()->mutable_event();
-  compiler_gym::Int64Tensor& ids = *tensors["token_id"].mutable_int64_tensor();
-  ids.add_shape(tokens.size());
-  ids.mutable_value()->Reserve(static_cast<int>(tokens.size()));
-  for (const IrToken& token : tokens) ids.add_value(token.kind->id);
-  const auto add = [&](const char* name, auto&& text_of) {
-    compiler_gym::StringTensor& texts = *tensors[name].mutable_string_tensor();
-    texts.add_shape(tokens.size());
-    texts.mutable_value()->Reserve(static_cast<int>(tokens.size()));
-    for (const IrToken& token : tokens) texts.add_value(std::string(text_of(token)));
-  };
-  add("token_kind", [](const IrToken& token) { return token.kind->name; });
-  add("token_category", [](const IrToken& token) { return token.kind->category; });
-  add("token_value", [](const IrToken& token) { return token.value; });
   return event;
 }
 
