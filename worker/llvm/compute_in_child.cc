@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -37,6 +38,9 @@ void WriteAll(int fd, absl::string_view bytes) {
   constexpr int kPipe = STDERR_FILENO + 1;
   if (answer_pipe != kPipe && dup2(answer_pipe, kPipe) < 0) _exit(1);
   syscall(SYS_close_range, kPipe + 1, ~0U, 0);
+  // LLVM exits on fatal errors. What others want done then is for the worker, and needs its
+  // threads.
+  on_exit([](int code, void*) { _exit(code); }, nullptr);
   const absl::StatusOr<std::string> value = compute();
   const char code = static_cast<char>(value.status().code());
   WriteAll(kPipe, absl::string_view(&code, 1));

@@ -83,15 +83,17 @@ absl::Status RunPipeline(absl::string_view text, llvm::Module& module) {
   Pipeline pipeline(target.get());
   if (absl::Status status = pipeline.Parse(text); !status.ok()) return status;
 
-  llvm::LLVMContext& context = module.getContext();
+  return CatchErrors(module.getContext(), text, [&] { pipeline.Run(module); });
+}
+
+absl::Status CatchErrors(llvm::LLVMContext& context, absl::string_view what,
+                         llvm::function_ref<void()> run) {
   std::string first_error;
   context.setDiagnosticHandler(std::make_unique<FirstErrorKeeper>(&first_error));
-  pipeline.Run(module);
+  run();
   context.setDiagnosticHandler(std::make_unique<llvm::DiagnosticHandler>());
-  if (!first_error.empty()) {
-    return absl::InternalError(absl::StrCat("LLVM reported an error in ", text, ": ", first_error));
-  }
-  return absl::OkStatus();
+  if (first_error.empty()) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("LLVM reported an error in ", what, ": ", first_error));
 }
 
 absl::string_view PipelineFor(const Pass& pass, const llvm::Module& module) {

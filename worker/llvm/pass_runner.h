@@ -4,6 +4,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "worker/llvm/pass_tables.h"
 
@@ -23,6 +25,11 @@ absl::Status RunPass(const Pass& pass, llvm::Module& module);
 // Whether the module changed is not asked of the passes: some report a change that they did not
 // make, and some (argpromotion, irce, called-value-propagation) make one that they do not report.
 absl::Status RunPipeline(absl::string_view text, llvm::Module& module);
+
+// Calls `run`, which has LLVM work in `context`. INTERNAL with the first error that LLVM issued
+// meanwhile, of those with which its own tools would have exited; `what` says what it did.
+absl::Status CatchErrors(llvm::LLVMContext& context, absl::string_view what,
+                         llvm::function_ref<void()> run);
 
 // INVALID_ARGUMENT with LLVM's message if `text` is not a pipeline. (One that parses may still be
 // fatal when it runs: `sroa,licm` is.)

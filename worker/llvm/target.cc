@@ -22,6 +22,13 @@ void WriteFatalError(void* /*data*/, const char* reason, bool /*generate_crash_d
   (void)ignored;
 }
 
+// Null: the triple is missing, or not of X86.
+const llvm::Target* FindTarget(const llvm::Triple& triple) {
+  if (triple.getArch() == llvm::Triple::UnknownArch) return nullptr;
+  std::string error;
+  return llvm::TargetRegistry::lookupTarget(triple.str(), error);
+}
+
 }  // namespace
 
 void InitializeLlvm() {
@@ -41,13 +48,25 @@ void InitializeLlvm() {
 
 std::unique_ptr<llvm::TargetMachine> MakeTargetMachine(const llvm::Module& module) {
   const llvm::Triple triple(module.getTargetTriple());
-  if (triple.getArch() == llvm::Triple::UnknownArch) return nullptr;
-  std::string error;
-  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple.str(), error);
+  const llvm::Target* target = FindTarget(triple);
   if (target == nullptr) return nullptr;
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
       triple.str(), /*CPU=*/"", /*Features=*/"", llvm::TargetOptions(),
       /*RM=*/std::nullopt, /*CM=*/std::nullopt, llvm::CodeGenOptLevel::Default));
+}
+
+std::unique_ptr<llvm::TargetMachine> MakeCodeGenerator(const llvm::Module& module) {
+  const llvm::Triple triple(module.getTargetTriple());
+  const llvm::Target* target = FindTarget(triple);
+  if (target == nullptr) return nullptr;
+  llvm::TargetOptions options;
+  options.UseInitArray = true;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;  // -ffp-contract=on
+  // Functions that name a processor, as all that clang has compiled, go by that.
+  const char* const cpu = triple.isArch64Bit() ? "x86-64" : "i686";
+  return std::unique_ptr<llvm::TargetMachine>(
+      target->createTargetMachine(triple.str(), cpu, /*Features=*/"", options, llvm::Reloc::PIC_,
+                                  /*CM=*/std::nullopt, llvm::CodeGenOptLevel::None));
 }
 
 }  // namespace holdfast::llvm_session

@@ -18,6 +18,9 @@ void InitializeLlvm();
 // 10 us, so a fresh one for each use is affordable.
 std::unique_ptr<llvm::TargetMachine> MakeTargetMachine(const llvm::Module& module);
 
+// The same, set up for compiling to object files as clang does at -O0.
+std::unique_ptr<llvm::TargetMachine> MakeCodeGenerator(const llvm::Module& module);
+
 }  // namespace holdfast::llvm_session
 
 #endif  // HOLDFAST_WORKER_LLVM_TARGET_H_

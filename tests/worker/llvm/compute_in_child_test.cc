@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 namespace holdfast::llvm_session {
@@ -29,6 +30,17 @@ TEST(ComputeInChild, SurvivesACrash) {
   const auto exited =
       ComputeInChild(absl::Seconds(30), []() -> absl::StatusOr<std::string> { _exit(3); });
   EXPECT_EQ(exited.status(), absl::InternalError("exited with code 3"));
+}
+
+// LLVM calls exit() on fatal errors.
+TEST(ComputeInChild, ExitRunsNothingOfTheParents) {
+  static const pid_t parent = getpid();
+  atexit([] {
+    while (getpid() != parent) pause();
+  });
+  const auto exited =
+      ComputeInChild(absl::Seconds(10), []() -> absl::StatusOr<std::string> { exit(4); });
+  EXPECT_EQ(exited.status(), absl::InternalError("exited with code 4"));
 }
 
 TEST(ComputeInChild, SurvivesAHang) {

@@ -5,8 +5,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <random>
 
 #include "absl/strings/match.h"
@@ -198,18 +196,6 @@ int64_t CountLines(const std::string& ir) {
     ++count;
   }
   return count;
-}
-
-void WriteFile(const std::string& path, const std::string& contents) {
-  std::ofstream file(path, std::ios::binary);
-  file << contents;
-  ASSERT_TRUE(file.flush()) << path;
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  EXPECT_TRUE(file) << path;
-  return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 TEST(LlvmSession, InstructionCountIsWhatTheTextShows) {

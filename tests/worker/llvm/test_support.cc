@@ -3,25 +3,17 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <cinttypes>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "worker/llvm/module_loader.h"
 
 namespace holdfast::llvm_session {
-namespace {
-
-compiler_gym::Benchmark BenchmarkOf(absl::string_view contents) {
-  compiler_gym::Benchmark benchmark;
-  benchmark.set_uri("benchmark://test/program");
-  benchmark.mutable_program()->set_contents(std::string(contents));
-  return benchmark;
-}
-
-}  // namespace
-
 std::string DemoProgram(absl::string_view name) {
   std::ifstream file(absl::StrCat("worker/llvm/benchmarks/programs/", name));
   EXPECT_TRUE(file) << name;
@@ -36,6 +28,36 @@ ScratchDirectory::ScratchDirectory() {
 
 ScratchDirectory::~ScratchDirectory() { std::filesystem::remove_all(path_); }
 
+void WriteFile(const std::string& path, absl::string_view contents) {
+  std::ofstream file(path, std::ios::binary);
+  file << contents;
+  ASSERT_TRUE(file.flush()) << path;
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The first column of the second line.
+int64_t TextByTheToolSize(const std::string& path) {
+  FILE* const size = popen(absl::StrCat("size ", path).c_str(), "r");
+  int64_t text = -1;
+  EXPECT_EQ(fscanf(size, "%*[^\n] %" SCNd64, &text), 1);
+  EXPECT_EQ(pclose(size), 0);
+  return text;
+}
+
+compiler_gym::Command ShellCommand(absl::string_view line, const std::vector<std::string>& infiles,
+                                   const std::vector<std::string>& outfiles) {
+  compiler_gym::Command command;
+  command.add_argument(std::string(line));
+  for (const std::string& file : infiles) command.add_infile(file);
+  for (const std::string& file : outfiles) command.add_outfile(file);
+  return command;
+}
+
 std::string BitcodeOf(absl::string_view c_source) {
   const ScratchDirectory scratch;
   const absl::StatusOr<std::string> bitcode = ToBitcodeOrIr(c_source, scratch.path());
@@ -43,7 +65,18 @@ std::string BitcodeOf(absl::string_view c_source) {
   return bitcode.value_or("");
 }
 
-SessionUnderTest::SessionUnderTest() : session_(SessionContext{scratch_.path(), false}) {}
+SessionUnderTest::SessionUnderTest() : SessionUnderTest({}, /*is_allowed=*/false) {}
+
+SessionUnderTest::SessionUnderTest(compiler_gym::BenchmarkDynamicConfig commands, bool is_allowed)
+    : commands_(std::move(commands)), session_(SessionContext{scratch_.path(), is_allowed}) {}
+
+compiler_gym::Benchmark SessionUnderTest::BenchmarkOf(absl::string_view contents) const {
+  compiler_gym::Benchmark benchmark;
+  benchmark.set_uri("benchmark://test/program");
+  benchmark.mutable_program()->set_contents(std::string(contents));
+  *benchmark.mutable_dynamic_config() = commands_;
+  return benchmark;
+}
 
 absl::Status SessionUnderTest::Init(absl::string_view space, absl::string_view contents) {
   return session_.Init(SetSpace(space), BenchmarkOf(contents));

@@ -28,6 +28,15 @@ class ScratchDirectory {
   std::string path_;
 };
 
+void WriteFile(const std::string& path, absl::string_view contents);
+std::string ReadFile(const std::string& path);
+// What `size` calls the text of the file. -1, and a failed test, if it cannot tell.
+int64_t TextByTheToolSize(const std::string& path);
+
+// A command of a benchmark.
+compiler_gym::Command ShellCommand(absl::string_view line, const std::vector<std::string>& infiles,
+                                   const std::vector<std::string>& outfiles);
+
 // A program as bitcode, unoptimised.
 std::string BitcodeOf(absl::string_view c_source);
 
@@ -35,6 +44,8 @@ std::string BitcodeOf(absl::string_view c_source);
 class SessionUnderTest {
  public:
   SessionUnderTest();
+  // One whose benchmarks have these commands.
+  explicit SessionUnderTest(compiler_gym::BenchmarkDynamicConfig commands, bool is_allowed = true);
 
   absl::Status Init(absl::string_view space, absl::string_view contents);
 
@@ -55,7 +66,10 @@ class SessionUnderTest {
   // The index of the space; -1, and a failed test: there is none.
   int SetSpace(absl::string_view space);
 
+  compiler_gym::Benchmark BenchmarkOf(absl::string_view contents) const;
+
   ScratchDirectory scratch_;
+  const compiler_gym::BenchmarkDynamicConfig commands_;
   LlvmSession session_;
   absl::Span<const Pass> passes_;
 };
