@@ -71,8 +71,10 @@ absl::Status LlvmSession::SetActionSpace(int action_space) {
 absl::Status LlvmSession::Init(int action_space, const compiler_gym::Benchmark& benchmark) {
   if (absl::Status status = SetActionSpace(action_space); !status.ok()) return status;
   InitializeLlvm();
-  absl::StatusOr<std::unique_ptr<Program>> program =
-      Program::Load(benchmark.program().contents(), context().scratch_directory);
+  absl::StatusOr<BenchmarkCommands> commands = CommandsOf(benchmark);
+  if (!commands.ok()) return commands.status();
+  absl::StatusOr<std::unique_ptr<Program>> program = Program::Load(
+      benchmark.program().contents(), *std::move(commands), context().scratch_directory);
   if (!program.ok()) return program.status();
   program_ = *std::move(program);
   digest_ = ModuleDigest(program_->module());
@@ -107,7 +109,9 @@ absl::Status LlvmSession::EndOfStep(bool had_no_effect) {
   return VerifyModule(program_->module());
 }
 
-absl::StatusOr<std::string> LlvmSession::Fingerprint() { return digest_; }
+absl::StatusOr<std::string> LlvmSession::Fingerprint() {
+  return absl::StrCat(digest_, program_->parameters().Fingerprint());
+}
 
 absl::StatusOr<absl::optional<SessionSnapshot>> LlvmSession::Snapshot() {
   LlvmSnapshot snapshot;
@@ -135,8 +139,10 @@ absl::Status LlvmSession::Restore(int action_space, const compiler_gym::Benchmar
     if (absl::Status status = FindPass(action).status(); !status.ok()) return status;
   }
   InitializeLlvm();
-  absl::StatusOr<std::unique_ptr<Program>> program =
-      Program::Restore(saved, benchmark.program().contents(), context().scratch_directory);
+  absl::StatusOr<BenchmarkCommands> commands = CommandsOf(benchmark);
+  if (!commands.ok()) return commands.status();
+  absl::StatusOr<std::unique_ptr<Program>> program = Program::Restore(
+      saved, benchmark.program().contents(), *std::move(commands), context().scratch_directory);
   if (!program.ok()) return program.status();
   digest_ = ModuleDigest((*program)->module());
   if (digest_ != saved.digest()) {
@@ -149,12 +155,18 @@ absl::Status LlvmSession::Restore(int action_space, const compiler_gym::Benchmar
 
 absl::StatusOr<absl::optional<ParameterResult>> LlvmSession::HandleParameter(
     absl::string_view key, absl::string_view value) {
-  if (key != kOptCommand) return absl::optional<ParameterResult>();
+  if (key != kOptCommand) return program_->parameters().Handle(key, value);
   absl::StatusOr<std::string> command = OptCommand(value);
   if (!command.ok()) return CleanError(command.status());
   ParameterResult result;
   result.reply = *std::move(command);
   return absl::optional<ParameterResult>(std::move(result));
+}
+
+absl::StatusOr<BenchmarkCommands> LlvmSession::CommandsOf(
+    const compiler_gym::Benchmark& benchmark) const {
+  if (!context().allow_benchmark_commands) return BenchmarkCommands();
+  return BenchmarkCommands::Create(benchmark.dynamic_config());
 }
 
 absl::StatusOr<const Pass*> LlvmSession::FindPass(int64_t index) const {

@@ -14,6 +14,7 @@
 #include "absl/types/span.h"
 #include "proto/compiler_gym_service.pb.h"
 #include "worker/compilation_session.h"
+#include "worker/llvm/benchmark_commands.h"
 #include "worker/llvm/pass_tables.h"
 #include "worker/llvm/program.h"
 
@@ -38,19 +39,22 @@ class LlvmSession : public CompilationSession {
   absl::Status Restore(int action_space, const compiler_gym::Benchmark& benchmark,
                        const SessionSnapshot& snapshot) override;
   // `llvm.opt_command`: the shell command that brings the program, as the bitcode `program.bc`, to
-  // the present state. The value may name further actions, as "3,17".
+  // the present state. The value may name further actions, as "3,17". The others are in
+  // session_parameters.h.
   absl::StatusOr<absl::optional<ParameterResult>> HandleParameter(absl::string_view key,
                                                                   absl::string_view value) override;
 
  private:
   absl::Status SetActionSpace(int action_space);
+  // None, unless the operator allows them.
+  absl::StatusOr<BenchmarkCommands> CommandsOf(const compiler_gym::Benchmark& benchmark) const;
   // INVALID_ARGUMENT, clean, if there is no such action.
   absl::StatusOr<const Pass*> FindPass(int64_t index) const;
   absl::StatusOr<std::string> OptCommand(absl::string_view further_actions) const;
 
   absl::Span<const Pass> passes_;
   std::unique_ptr<Program> program_;
-  // Of the module, as it is now: tells whether an action had an effect, and is the fingerprint.
+  // Of the module, as it is now: tells whether an action had an effect.
   std::string digest_;
   std::vector<int32_t> actions_;  // That brought the program to this state, in order.
 };

@@ -1,6 +1,7 @@
 #include "worker/llvm/module_bitcode.h"
 
 #include <cstdint>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -47,6 +48,19 @@ void KeepWhatBitcodeHolds(llvm::Module& module) {
 void WriteModule(const llvm::Module& module, std::string* bitcode) {
   llvm::raw_string_ostream stream(*bitcode);
   llvm::WriteBitcodeToFile(module, stream, /*ShouldPreserveUseListOrder=*/true);
+}
+
+absl::Status WriteBitcodeFile(const llvm::Module& module, const std::string& path) {
+  std::error_code error;
+  llvm::raw_fd_ostream file(path, error);
+  if (!error) {
+    llvm::WriteBitcodeToFile(module, file);
+    file.close();
+    error = file.error();
+    file.clear_error();
+  }
+  if (!error) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("cannot write ", path, ": ", error.message()));
 }
 
 void SilenceWarnings(llvm::LLVMContext& context) {

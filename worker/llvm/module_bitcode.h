@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "llvm/IR/LLVMContext.h"
@@ -22,6 +23,9 @@ void KeepWhatBitcodeHolds(llvm::Module& module);
 
 // Bitcode with the order of use lists, which steers passes. Appends to `bitcode`.
 void WriteModule(const llvm::Module& module, std::string* bitcode);
+
+// Writes bitcode to a file, without the order of use lists, as other tools like to read it.
+absl::Status WriteBitcodeFile(const llvm::Module& module, const std::string& path);
 
 // Ends LLVM's warnings of what it reads, which go to stderr otherwise: nobody reads them.
 void SilenceWarnings(llvm::LLVMContext& context);

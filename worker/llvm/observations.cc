@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
@@ -13,6 +14,7 @@
 #include "worker/llvm/cpu_info.h"
 #include "worker/llvm/instruction_features.h"
 #include "worker/llvm/ir_lexer.h"
+#include "worker/llvm/metrics.h"
 #include "worker/llvm/module_sha1.h"
 #include "worker/llvm/program_graph.h"
 
@@ -41,6 +43,19 @@ void ByteSequence(ObservationSpace& space) {
 void Count(ObservationSpace& space) {
   space.mutable_space()->mutable_int64_value()->set_min(0);
   space.mutable_default_observation()->set_int64_value(0);
+}
+
+void Boolean(ObservationSpace& space) {
+  space.mutable_space()->mutable_boolean_value()->set_min(false);
+  space.mutable_space()->mutable_boolean_value()->set_max(true);
+  space.mutable_default_observation()->set_boolean_value(false);
+}
+
+void Seconds(ObservationSpace& space) {
+  compiler_gym::DoubleSequenceSpace& times = *space.mutable_space()->mutable_double_sequence();
+  times.mutable_length_range()->set_min(0);
+  times.mutable_scalar_range()->set_min(0);
+  space.mutable_default_observation()->mutable_double_tensor()->add_shape(0);
 }
 
 template <int kSize>
@@ -135,23 +150,63 @@ absl::StatusOr<Event> InstCountOf(Program& program) { return Tensor(InstCount(pr
 
 absl::StatusOr<Event> AutophaseOf(Program& program) { return Tensor(Autophase(program.module())); }
 
-absl::StatusOr<Event> IrInstructionCount(Program& program) {
+Event IntegerEvent(int64_t value) {
   Event event;
-  event.set_int64_value(program.module().getInstructionCount());
+  event.set_int64_value(value);
   return event;
 }
 
-absl::StatusOr<Event> Baseline(Program& program, absl::string_view level) {
-  const absl::StatusOr<int64_t> count = program.BaselineInstructionCount(level);
-  if (!count.ok()) return count.status();
+template <Metric kMetric>
+absl::StatusOr<Event> Cost(Program& program) {
+  const absl::StatusOr<int64_t> cost = Measure(kMetric, program.module(), program.build());
+  if (!cost.ok()) return cost.status();
+  return IntegerEvent(*cost);
+}
+
+constexpr char kO0[] = "O0";
+constexpr char kO3[] = "O3";
+constexpr char kOz[] = "Oz";
+
+template <Metric kMetric, const char* kLevel>
+absl::StatusOr<Event> Baseline(Program& program) {
+  const absl::StatusOr<int64_t> cost = program.baselines().Get(kMetric, kLevel);
+  if (!cost.ok()) return cost.status();
+  return IntegerEvent(*cost);
+}
+
+absl::StatusOr<Event> IsBuildable(Program& program) {
   Event event;
-  event.set_int64_value(*count);
+  event.set_boolean_value(program.build().commands().is_buildable());
   return event;
 }
 
-absl::StatusOr<Event> BaselineO0(Program& program) { return Baseline(program, "O0"); }
-absl::StatusOr<Event> BaselineO3(Program& program) { return Baseline(program, "O3"); }
-absl::StatusOr<Event> BaselineOz(Program& program) { return Baseline(program, "Oz"); }
+absl::StatusOr<Event> IsRunnable(Program& program) {
+  Event event;
+  event.set_boolean_value(program.build().commands().is_runnable());
+  return event;
+}
+
+absl::StatusOr<Event> TimesEvent(const absl::StatusOr<std::vector<double>>& times) {
+  if (!times.ok()) return times.status();
+  Event event;
+  event.mutable_double_tensor()->add_shape(times->size());
+  event.mutable_double_tensor()->mutable_value()->Add(times->begin(), times->end());
+  return event;
+}
+
+absl::StatusOr<Event> Runtime(Program& program) {
+  if (!program.build().commands().is_runnable()) return Event();
+  const SessionParameters& parameters = program.parameters();
+  return TimesEvent(program.build().RunTimes(program.module(),
+                                             parameters.warmup_runs_count_per_runtime_observation,
+                                             parameters.runtimes_per_observation_count));
+}
+
+absl::StatusOr<Event> Buildtime(Program& program) {
+  if (!program.build().commands().is_buildable()) return Event();
+  return TimesEvent(program.build().BuildTimes(
+      program.module(), program.parameters().buildtimes_per_observation_count));
+}
 
 absl::StatusOr<Event> IrSha1(Program& program) {
   Event event;
@@ -198,15 +253,27 @@ constexpr Row kRows[] = {
     {"Bitcode", ByteSequence, Bitcode},
     {"InstCount", Counts<kInstCountSize>, InstCountOf},
     {"Autophase", Counts<kAutophaseSize>, AutophaseOf},
-    {"IrInstructionCount", Count, IrInstructionCount},
-    {"IrInstructionCountO0", Count, BaselineO0},
-    {"IrInstructionCountO3", Count, BaselineO3},
-    {"IrInstructionCountOz", Count, BaselineOz},
+    {"IrInstructionCount", Count, Cost<Metric::kInstructionCount>},
+    {"IrInstructionCountO0", Count, Baseline<Metric::kInstructionCount, kO0>},
+    {"IrInstructionCountO3", Count, Baseline<Metric::kInstructionCount, kO3>},
+    {"IrInstructionCountOz", Count, Baseline<Metric::kInstructionCount, kOz>},
     {"IrSha1", StringSpace, IrSha1},
     {"CpuInfo", CpuInfoSpace, CpuInfo, true, /*platform_dependent=*/true},
     {"LexedIr", LexedIrSpace, LexedIr},
     {"Programl", ProgramlSpace, Programl},
     {"ProgramlJson", ProgramlJsonSpace, ProgramlJson},
+    {"IsBuildable", Boolean, IsBuildable, true, true},
+    {"IsRunnable", Boolean, IsRunnable, true, true},
+    {"Runtime", Seconds, Runtime, false, true},
+    {"Buildtime", Seconds, Buildtime, false, true},
+    {"TextSizeBytes", Count, Cost<Metric::kTextSize>, true, true},
+    {"TextSizeO0", Count, Baseline<Metric::kTextSize, kO0>, true, true},
+    {"TextSizeO3", Count, Baseline<Metric::kTextSize, kO3>, true, true},
+    {"TextSizeOz", Count, Baseline<Metric::kTextSize, kOz>, true, true},
+    {"ObjectTextSizeBytes", Count, Cost<Metric::kObjectTextSize>, true, true},
+    {"ObjectTextSizeO0", Count, Baseline<Metric::kObjectTextSize, kO0>, true, true},
+    {"ObjectTextSizeO3", Count, Baseline<Metric::kObjectTextSize, kO3>, true, true},
+    {"ObjectTextSizeOz", Count, Baseline<Metric::kObjectTextSize, kOz>, true, true},
 };
 
 }  // namespace
