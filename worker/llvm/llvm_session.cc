@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "llvm/Config/llvm-config.h"
+#include "worker/llvm/benchmarks/benchmarks.h"
 #include "worker/llvm/llvm_snapshot.pb.h"
 #include "worker/llvm/module_digest.h"
 #include "worker/llvm/observations.h"
@@ -58,6 +59,13 @@ std::vector<compiler_gym::ObservationSpace> LlvmSession::ObservationSpaces() {
   return MakeObservationSpaces();
 }
 
+std::vector<std::string> LlvmSession::BenchmarkUris() { return llvm_session::BenchmarkUris(); }
+
+absl::StatusOr<compiler_gym::Benchmark> LlvmSession::MakeBenchmark(absl::string_view uri,
+                                                                   const SessionContext& context) {
+  return llvm_session::MakeBenchmark(uri, context.scratch_directory);
+}
+
 absl::Status LlvmSession::SetActionSpace(int action_space) {
   const absl::Span<const PassSpace> spaces = PassSpaces();
   if (action_space < 0 || static_cast<size_t>(action_space) >= spaces.size()) {
@@ -73,8 +81,8 @@ absl::Status LlvmSession::Init(int action_space, const compiler_gym::Benchmark& 
   InitializeLlvm();
   absl::StatusOr<BenchmarkCommands> commands = CommandsOf(benchmark);
   if (!commands.ok()) return commands.status();
-  absl::StatusOr<std::unique_ptr<Program>> program = Program::Load(
-      benchmark.program().contents(), *std::move(commands), context().scratch_directory);
+  absl::StatusOr<std::unique_ptr<Program>> program =
+      Program::Load(benchmark.program().contents(), *std::move(commands), context());
   if (!program.ok()) return program.status();
   program_ = *std::move(program);
   digest_ = ModuleDigest(program_->module());
@@ -141,8 +149,8 @@ absl::Status LlvmSession::Restore(int action_space, const compiler_gym::Benchmar
   InitializeLlvm();
   absl::StatusOr<BenchmarkCommands> commands = CommandsOf(benchmark);
   if (!commands.ok()) return commands.status();
-  absl::StatusOr<std::unique_ptr<Program>> program = Program::Restore(
-      saved, benchmark.program().contents(), *std::move(commands), context().scratch_directory);
+  absl::StatusOr<std::unique_ptr<Program>> program =
+      Program::Restore(saved, benchmark.program().contents(), *std::move(commands), context());
   if (!program.ok()) return program.status();
   digest_ = ModuleDigest((*program)->module());
   if (digest_ != saved.digest()) {

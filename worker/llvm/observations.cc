@@ -1,11 +1,18 @@
 #include "worker/llvm/observations.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdint>
 #include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "llvm/ADT/SmallVector.h"
@@ -30,6 +37,11 @@ using compiler_gym::ObservationSpace;
 void StringSpace(ObservationSpace& space) {
   space.mutable_space()->mutable_string_value()->mutable_length_range()->set_min(0);
   space.mutable_default_observation()->set_string_value("");
+}
+
+void PathSpace(ObservationSpace& space) {
+  StringSpace(space);
+  space.mutable_space()->mutable_string_value()->mutable_length_range()->set_max(4096);
 }
 
 void ByteSequence(ObservationSpace& space) {
@@ -136,6 +148,29 @@ absl::StatusOr<Event> Bitcode(Program& program) {
   Event event;
   event.mutable_byte_tensor()->add_shape(bitcode.size());
   event.mutable_byte_tensor()->set_value(bitcode.data(), bitcode.size());
+  return event;
+}
+
+// The client reads the file and removes it; what it leaves goes with the session.
+absl::StatusOr<Event> BitcodeFile(Program& program) {
+  const std::string& directory = program.client_files_directory();
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", directory));
+  }
+  std::string path = directory + "/module-XXXXXX.bc";
+  const int file = mkostemps(path.data(), 3, O_CLOEXEC);
+  if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", path));
+  llvm::raw_fd_ostream stream(file, /*shouldClose=*/true);
+  llvm::WriteBitcodeToFile(program.module(), stream);
+  stream.close();
+  if (stream.has_error()) {
+    const std::string why = stream.error().message();
+    stream.clear_error();  // Or its destructor ends the process.
+    unlink(path.c_str());
+    return absl::ResourceExhaustedError(absl::StrCat("cannot write ", path, ": ", why));
+  }
+  Event event;
+  event.set_string_value(path);
   return event;
 }
 
@@ -258,6 +293,7 @@ constexpr Row kRows[] = {
     {"IrInstructionCountO3", Count, Baseline<Metric::kInstructionCount, kO3>},
     {"IrInstructionCountOz", Count, Baseline<Metric::kInstructionCount, kOz>},
     {"IrSha1", StringSpace, IrSha1},
+    {"BitcodeFile", PathSpace, BitcodeFile, /*deterministic=*/false},
     {"CpuInfo", CpuInfoSpace, CpuInfo, true, /*platform_dependent=*/true},
     {"LexedIr", LexedIrSpace, LexedIr},
     {"Programl", ProgramlSpace, Programl},

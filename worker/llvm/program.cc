@@ -8,18 +8,18 @@
 
 namespace holdfast::llvm_session {
 
-Program::Program(std::string original, BenchmarkCommands commands,
-                 const std::string& scratch_directory)
-    : commands_(std::move(commands)),
-      baselines_(std::move(original), &commands_, scratch_directory),
-      build_(&commands_, absl::StrCat(scratch_directory, "/build")) {}
+Program::Program(std::string original, BenchmarkCommands commands, const SessionContext& context)
+    : client_files_directory_(context.client_files_directory),
+      commands_(std::move(commands)),
+      baselines_(std::move(original), &commands_, context.scratch_directory),
+      build_(&commands_, absl::StrCat(context.scratch_directory, "/build")) {}
 
 absl::StatusOr<std::unique_ptr<Program>> Program::Load(absl::string_view contents,
                                                        BenchmarkCommands commands,
-                                                       const std::string& scratch_directory) {
-  const absl::StatusOr<std::string> original = ToBitcodeOrIr(contents, scratch_directory);
+                                                       const SessionContext& context) {
+  const absl::StatusOr<std::string> original = ToBitcodeOrIr(contents, context.scratch_directory);
   if (!original.ok()) return original.status();
-  std::unique_ptr<Program> program(new Program(*original, std::move(commands), scratch_directory));
+  std::unique_ptr<Program> program(new Program(*original, std::move(commands), context));
   absl::StatusOr<std::unique_ptr<llvm::Module>> module = LoadModule(*original, program->context_);
   if (!module.ok()) return module.status();
   program->module_ = *std::move(module);
@@ -29,9 +29,9 @@ absl::StatusOr<std::unique_ptr<Program>> Program::Load(absl::string_view content
 absl::StatusOr<std::unique_ptr<Program>> Program::Restore(const LlvmSnapshot& snapshot,
                                                           absl::string_view contents,
                                                           BenchmarkCommands commands,
-                                                          const std::string& scratch_directory) {
+                                                          const SessionContext& context) {
   std::unique_ptr<Program> program(
-      new Program(std::string(contents), std::move(commands), scratch_directory));
+      new Program(std::string(contents), std::move(commands), context));
   absl::StatusOr<std::unique_ptr<llvm::Module>> module =
       ReadModule(snapshot.bitcode(), program->context_);
   if (!module.ok()) return module.status();

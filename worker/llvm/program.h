@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
+#include "worker/compilation_session.h"
 #include "worker/llvm/baselines.h"
 #include "worker/llvm/benchmark_commands.h"
 #include "worker/llvm/built_program.h"
@@ -23,13 +24,13 @@ class Program {
   // Loads a benchmark; see module_loader.h for what its contents may be.
   static absl::StatusOr<std::unique_ptr<Program>> Load(absl::string_view contents,
                                                        BenchmarkCommands commands,
-                                                       const std::string& scratch_directory);
+                                                       const SessionContext& context);
   // The program that Save() wrote, of the same benchmark. Its contents are not compiled before a
   // baseline is asked for. INVALID_ARGUMENT if the bitcode cannot be read.
   static absl::StatusOr<std::unique_ptr<Program>> Restore(const LlvmSnapshot& snapshot,
                                                           absl::string_view contents,
                                                           BenchmarkCommands commands,
-                                                          const std::string& scratch_directory);
+                                                          const SessionContext& context);
   // Writes the module, the baselines that are known, and the parameters.
   void Save(LlvmSnapshot* snapshot) const;
 
@@ -38,12 +39,15 @@ class Program {
   Baselines& baselines() { return baselines_; }
   // Of the module as it was when the build was last asked for something.
   BuiltProgram& build() { return build_; }
+  // Where files go that the client is told of; see SessionContext.
+  const std::string& client_files_directory() const { return client_files_directory_; }
   // How it is measured.
   SessionParameters& parameters() { return parameters_; }
 
  private:
-  Program(std::string original, BenchmarkCommands commands, const std::string& scratch_directory);
+  Program(std::string original, BenchmarkCommands commands, const SessionContext& context);
 
+  const std::string client_files_directory_;
   const BenchmarkCommands commands_;
   llvm::LLVMContext context_;
   std::unique_ptr<llvm::Module> module_;

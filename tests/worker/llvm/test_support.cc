@@ -68,7 +68,8 @@ std::string BitcodeOf(absl::string_view c_source) {
 SessionUnderTest::SessionUnderTest() : SessionUnderTest({}, /*is_allowed=*/false) {}
 
 SessionUnderTest::SessionUnderTest(compiler_gym::BenchmarkDynamicConfig commands, bool is_allowed)
-    : commands_(std::move(commands)), session_(SessionContext{scratch_.path(), is_allowed}) {}
+    : commands_(std::move(commands)),
+      session_(SessionContext{scratch_.path(), is_allowed, scratch_.path() + "/files"}) {}
 
 compiler_gym::Benchmark SessionUnderTest::BenchmarkOf(absl::string_view contents) const {
   compiler_gym::Benchmark benchmark;
