@@ -1,8 +1,7 @@
-// LLVM 19 as a session type: each action runs one optimisation pass on a module.
+// LLVM 19 as a session type: each action runs a pass, or a pipeline of them, on a module.
 #ifndef HOLDFAST_WORKER_LLVM_LLVM_SESSION_H_
 #define HOLDFAST_WORKER_LLVM_LLVM_SESSION_H_
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,10 +10,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
-#include "absl/types/span.h"
 #include "proto/compiler_gym_service.pb.h"
 #include "worker/compilation_session.h"
 #include "worker/llvm/benchmark_commands.h"
+#include "worker/llvm/llvm_snapshot.pb.h"
 #include "worker/llvm/pass_tables.h"
 #include "worker/llvm/program.h"
 
@@ -42,8 +41,9 @@ class LlvmSession : public CompilationSession {
   absl::Status Restore(int action_space, const compiler_gym::Benchmark& benchmark,
                        const SessionSnapshot& snapshot) override;
   // `llvm.opt_command`: the shell command that brings the program, as the bitcode `program.bc`, to
-  // the present state. The value may name further actions, as "3,17". The others are in
-  // session_parameters.h.
+  // the present state (opt_command.h). The value may name further changes (changes.h).
+  // `llvm.apply_baseline_optimizations`: runs LLVM's pipeline of a level, as "-O3", and replies
+  // whether that changed the program, "1" or "0". The others are in session_parameters.h.
   absl::StatusOr<absl::optional<ParameterResult>> HandleParameter(absl::string_view key,
                                                                   absl::string_view value) override;
 
@@ -51,15 +51,16 @@ class LlvmSession : public CompilationSession {
   absl::Status SetActionSpace(int action_space);
   // None, unless the operator allows them.
   absl::StatusOr<BenchmarkCommands> CommandsOf(const compiler_gym::Benchmark& benchmark) const;
-  // INVALID_ARGUMENT, clean, if there is no such action.
-  absl::StatusOr<const Pass*> FindPass(int64_t index) const;
-  absl::StatusOr<std::string> OptCommand(absl::string_view further_actions) const;
+  // Runs a change, records it, and returns whether the program is another.
+  absl::StatusOr<bool> Apply(Change change);
+  absl::StatusOr<ParameterResult> AnswerOptCommand(absl::string_view further) const;
+  absl::StatusOr<ParameterResult> ApplyBaseline(absl::string_view level);
 
-  absl::Span<const Pass> passes_;
+  const PassSpace* space_ = nullptr;
   std::unique_ptr<Program> program_;
   // Of the module, as it is now: tells whether an action had an effect.
   std::string digest_;
-  std::vector<int32_t> actions_;  // That brought the program to this state, in order.
+  std::vector<Change> changes_;  // That brought the program to this state, in order.
 };
 
 }  // namespace holdfast::llvm_session

@@ -36,6 +36,7 @@ class Silent : public llvm::DiagnosticHandler {
 }  // namespace
 
 void KeepWhatBitcodeHolds(llvm::Module& module) {
+  module.getContext().getMDKindID("loop_constrainer.loop.clone");
   module.getValueSymbolTable().*GetNameCounter() = 0;
   for (llvm::GlobalValue& global : module.global_values()) global.removeDeadConstantUsers();
   for (llvm::Function& function : module) {

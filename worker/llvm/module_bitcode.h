@@ -19,6 +19,9 @@ namespace holdfast::llvm_session {
 //  - attributes of intrinsics other than LLVM's own, which LLVM resets whenever it reads bitcode.
 // Done before and after each action: then a module that was written and read goes on exactly like
 // the one that was not, and like one between two runs of `opt`. Takes less than a digest.
+//
+// Also makes known the kind of metadata that irce makes known whenever it runs: bitcode lists the
+// kinds that are known, used or not, and a pass that did nothing must not change it.
 void KeepWhatBitcodeHolds(llvm::Module& module);
 
 // Bitcode with the order of use lists, which steers passes. Appends to `bitcode`.

@@ -2,16 +2,20 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
 #include "llvm/IR/DiagnosticHandler.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/PassInstrumentation.h"
 #include "llvm/IR/PassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/raw_ostream.h"
+#include "worker/llvm/loop_hints.h"
 #include "worker/llvm/module_bitcode.h"
 #include "worker/llvm/target.h"
 #include "worker/llvm/use_lists.h"
@@ -19,7 +23,7 @@
 namespace holdfast::llvm_session {
 namespace {
 
-constexpr size_t kMaxVerifierText = 1024;
+constexpr size_t kMaxLlvmText = 1024;  // Of a message: clients take 8 KiB with all else.
 
 llvm::StringRef ToLlvm(absl::string_view text) { return {text.data(), text.size()}; }
 
@@ -46,7 +50,9 @@ class FirstErrorKeeper : public llvm::DiagnosticHandler {
 // the state that it describes, so a replay takes the same decisions.
 class Pipeline {
  public:
-  explicit Pipeline(llvm::TargetMachine* target) : builder_(target) {
+  // `callbacks`: null, or what is told of each pass.
+  Pipeline(llvm::TargetMachine* target, llvm::PassInstrumentationCallbacks* callbacks)
+      : builder_(target, llvm::PipelineTuningOptions(), std::nullopt, callbacks) {
     builder_.registerModuleAnalyses(module_analyses_);
     builder_.registerCGSCCAnalyses(cgscc_analyses_);
     builder_.registerFunctionAnalyses(function_analyses_);
@@ -57,8 +63,8 @@ class Pipeline {
 
   absl::Status Parse(absl::string_view text) {
     if (llvm::Error error = builder_.parsePassPipeline(passes_, ToLlvm(text))) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("Not a pass pipeline: ", llvm::toString(std::move(error))));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "Not a pass pipeline: ", llvm::toString(std::move(error)).substr(0, kMaxLlvmText)));
     }
     return absl::OkStatus();
   }
@@ -75,12 +81,11 @@ class Pipeline {
   llvm::ModulePassManager passes_;
 };
 
-}  // namespace
-
-absl::Status RunPipeline(absl::string_view text, llvm::Module& module) {
+absl::Status Run(absl::string_view text, llvm::PassInstrumentationCallbacks* callbacks,
+                 llvm::Module& module) {
   if (text.empty()) return absl::OkStatus();
   const std::unique_ptr<llvm::TargetMachine> target = MakeTargetMachine(module);
-  Pipeline pipeline(target.get());
+  Pipeline pipeline(target.get(), callbacks);
   if (absl::Status status = pipeline.Parse(text); !status.ok()) return status;
 
   return CatchErrors(module.getContext(), text, [&] { pipeline.Run(module); });
@@ -93,7 +98,14 @@ absl::Status CatchErrors(llvm::LLVMContext& context, absl::string_view what,
   run();
   context.setDiagnosticHandler(std::make_unique<llvm::DiagnosticHandler>());
   if (first_error.empty()) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("LLVM reported an error in ", what, ": ", first_error));
+  return absl::InternalError(absl::StrCat("LLVM reported an error in ",
+                                          what.substr(0, kMaxLlvmText), ": ", first_error));
+}
+
+}  // namespace
+
+absl::Status RunPipeline(absl::string_view text, llvm::Module& module) {
+  return Run(text, /*callbacks=*/nullptr, module);
 }
 
 absl::string_view PipelineFor(const Pass& pass, const llvm::Module& module) {
@@ -103,9 +115,14 @@ absl::string_view PipelineFor(const Pass& pass, const llvm::Module& module) {
 }
 
 absl::Status RunPass(const Pass& pass, llvm::Module& module) {
-  absl::Status ran = RunPipeline(PipelineFor(pass, module), module);
+  HintLoops(pass.hint, module);
+  llvm::PassInstrumentationCallbacks callbacks;
+  absl::optional<UseListSorter> sorter;
+  if (pass.quirk == Quirk::kShufflesUses) sorter.emplace(module, callbacks);
+  absl::Status ran =
+      Run(PipelineFor(pass, module), sorter.has_value() ? &callbacks : nullptr, module);
   KeepWhatBitcodeHolds(module);
-  if (pass.quirk == Quirk::kShufflesUses) SortUseLists(module);
+  if (sorter.has_value()) sorter->Finish();
   return ran;
 }
 
@@ -116,7 +133,7 @@ absl::Status ParsePipeline(absl::string_view text) {
   llvm::Module module("", context);
   module.setTargetTriple("x86_64-unknown-linux-gnu");
   const std::unique_ptr<llvm::TargetMachine> target = MakeTargetMachine(module);
-  return Pipeline(target.get()).Parse(text);
+  return Pipeline(target.get(), /*callbacks=*/nullptr).Parse(text);
 }
 
 absl::Status VerifyModule(const llvm::Module& module) {
@@ -124,7 +141,7 @@ absl::Status VerifyModule(const llvm::Module& module) {
   llvm::raw_string_ostream stream(text);
   if (!llvm::verifyModule(module, &stream)) return absl::OkStatus();
   stream.flush();
-  text.resize(std::min(text.size(), kMaxVerifierText));
+  text.resize(std::min(text.size(), kMaxLlvmText));
   return absl::InternalError(absl::StrCat("The module is invalid: ", text));
 }
 

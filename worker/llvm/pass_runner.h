@@ -14,8 +14,9 @@ namespace holdfast::llvm_session {
 // What LLVM runs for `pass` on `module`; empty: nothing, as for lack of a target.
 absl::string_view PipelineFor(const Pass& pass, const llvm::Module& module);
 
-// Runs PipelineFor() the two, as RunPipeline does. The same module becomes the same in any process,
-// and nothing stays behind that bitcode does not hold (module_bitcode.h).
+// Gives the pass's hint to the loops and runs PipelineFor() the two, as RunPipeline does. The same
+// module becomes the same in any process, and nothing stays behind that bitcode does not hold
+// (module_bitcode.h).
 absl::Status RunPass(const Pass& pass, llvm::Module& module);
 
 // Runs the pass pipeline `text`, as `gvn` or `default<O3>`; an empty one does nothing. It may also

@@ -14,8 +14,15 @@ enum class Quirk {
   // Dereferences the target machine: does nothing if the module has none.
   kNeedsTarget,
   // Leaves use lists in the order of addresses, which differs from process to process and steers
-  // later passes: they are sorted after it.
+  // later passes, or may have such a pass in it: they are sorted after each (use_lists.h).
   kShufflesUses,
+};
+
+// What every loop of the module is told, as metadata, before the pipeline runs (loop_hints.h).
+struct LoopHint {
+  enum class Kind { kNone, kUnrollCount, kVectorizeWidth };
+  Kind kind = Kind::kNone;
+  int number = 0;  // The count, or the width.
 };
 
 struct Pass {
@@ -23,11 +30,13 @@ struct Pass {
   // Text for llvm::PassBuilder::parsePassPipeline; empty: an action that does nothing.
   absl::string_view pipeline;
   Quirk quirk = Quirk::kNone;
+  LoopHint hint = {};
 };
 
 // A list of actions. Its order is part of the API: agents name an action by its index.
 struct PassSpace {
   absl::string_view name;
+  // Empty: an action is itself the text of a pipeline.
   absl::Span<const Pass> passes;
 };
 
@@ -43,8 +52,17 @@ absl::Span<const Pass> ModernPasses();
 // sanitizers, code generation helpers and LLVM's own crash hooks.
 absl::Span<const Pass> UnsafePasses();
 
-// The three spaces, in the order in which the session offers them.
+// Unroll counts, then vector widths, 2 to 32 each.
+absl::Span<const Pass> LoopPasses();
+
+// LLVM's optimisation levels, -O0 to -Oz: no action space, but values of a parameter.
+absl::Span<const Pass> BaselinePasses();
+
+// The five spaces, in the order in which the session offers them.
 absl::Span<const PassSpace> PassSpaces();
+
+// Text that a client sent, as a pass: any pass may be in it. Refers to `pipeline`.
+Pass PipelinePass(absl::string_view pipeline);
 
 }  // namespace holdfast::llvm_session
 

@@ -276,11 +276,4 @@ absl::Span<const Pass> UnsafePasses() {
   return *kAll;
 }
 
-absl::Span<const PassSpace> PassSpaces() {
-  // CompilerGym's client supports only the space at index 0 fully, so its own comes first.
-  static const auto* const kSpaces = new std::vector<PassSpace>{
-      {"PassesAll", CompilerGymPasses()}, {"passes", ModernPasses()}, {"unsafe", UnsafePasses()}};
-  return *kSpaces;
-}
-
 }  // namespace holdfast::llvm_session

@@ -1,11 +1,13 @@
 #include "worker/llvm/use_lists.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/InstIterator.h"
+#include "worker/llvm/pass_tables.h"
 
 namespace holdfast::llvm_session {
 namespace {
@@ -42,6 +44,22 @@ class Users {
   llvm::DenseMap<const llvm::User*, size_t> numbers_;
 };
 
+bool ShufflesUses(llvm::StringRef pass) {
+  static const auto* const kNames = [] {
+    auto* names = new std::vector<llvm::StringRef>;
+    for (const Pass& row : UnsafePasses()) {
+      if (row.quirk == Quirk::kShufflesUses) names->emplace_back(row.name.data(), row.name.size());
+    }
+    return names;
+  }();
+  return std::find(kNames->begin(), kNames->end(), pass) != kNames->end();
+}
+
+const llvm::Function* FunctionOf(const llvm::Any& unit) {
+  const auto* const function = llvm::any_cast<const llvm::Function*>(&unit);
+  return function == nullptr ? nullptr : *function;
+}
+
 }  // namespace
 
 void SortUseLists(llvm::Module& module) {
@@ -56,6 +74,31 @@ void SortUseLists(llvm::Module& module) {
       if (sorted.insert(operand).second) operand->sortUseList(comes_first);
     }
   }
+}
+
+UseListSorter::UseListSorter(llvm::Module& module, llvm::PassInstrumentationCallbacks& callbacks)
+    : module_(module) {
+  callbacks.registerAfterPassCallback([this, &callbacks](llvm::StringRef id, const llvm::Any& unit,
+                                                         const llvm::PreservedAnalyses&) {
+    const llvm::StringRef pass = callbacks.getPassNameForClassName(id);
+    if (!ShufflesUses(pass)) return;
+    pass_ = pass.str();
+    function_ = FunctionOf(unit);
+  });
+  callbacks.registerBeforeNonSkippedPassCallback(
+      [this, &callbacks](llvm::StringRef id, const llvm::Any& unit) {
+        if (pass_.empty() || llvm::isSpecialPass(id, {"PassManager", "PassAdaptor"})) return;
+        // The same pass on the next function: sorting for each would take the square of all.
+        const bool goes_on =
+            callbacks.getPassNameForClassName(id) == pass_ && FunctionOf(unit) != function_;
+        if (!goes_on) Finish();
+      });
+}
+
+void UseListSorter::Finish() {
+  if (pass_.empty()) return;
+  SortUseLists(module_);
+  pass_.clear();
 }
 
 }  // namespace holdfast::llvm_session

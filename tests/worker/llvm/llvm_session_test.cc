@@ -23,7 +23,7 @@ constexpr char kLoop[] =
 TEST(LlvmSession, DescribesItself) {
   EXPECT_EQ(LlvmSession::CompilerVersion(), "LLVM 19.1.7");
   const auto actions = LlvmSession::ActionSpaces();
-  ASSERT_EQ(actions.size(), 3);
+  ASSERT_EQ(actions.size(), 5);
   EXPECT_EQ(actions[0].name(), "PassesAll");
   compiler_gym::CommandlineSpace flags;
   ASSERT_TRUE(actions[0].space().any_value().UnpackTo(&flags));
@@ -31,6 +31,9 @@ TEST(LlvmSession, DescribesItself) {
   EXPECT_EQ(flags.name(1), "-adce");
   EXPECT_EQ(actions[1].space().named_discrete().name_size(), ModernPasses().size());
   EXPECT_EQ(actions[2].space().named_discrete().name_size(), UnsafePasses().size());
+  EXPECT_EQ(actions[3].space().named_discrete().name_size(), LoopPasses().size());
+  EXPECT_EQ(actions[4].space().string_value().length_range().min(), 1);
+  EXPECT_EQ(actions[4].space().string_value().length_range().max(), 8192);
 }
 
 TEST(LlvmSession, EveryObservationSpaceHasADefaultOfItsOwnKind) {
@@ -139,51 +142,6 @@ TEST(LlvmSessionDeathTest, FatalErrorsReachStderr) {
   EXPECT_DEATH((void)session.Step("instcombine"), "LLVM ERROR: .*fixpoint");
 }
 
-// The reply to `llvm.opt_command`, which must not change the state.
-absl::StatusOr<std::string> OptCommand(SessionUnderTest& session, absl::string_view actions = "") {
-  const auto result = session.session().HandleParameter("llvm.opt_command", actions);
-  if (!result.ok()) {
-    EXPECT_TRUE(IsCleanError(result.status()));
-    return result.status();
-  }
-  EXPECT_FALSE((*result)->changed_state);
-  return (*result)->reply;
-}
-
-TEST(LlvmSession, OptCommandNamesWhatWasApplied) {
-  SessionUnderTest session;
-  ASSERT_TRUE(session.Init("PassesAll", kLoop).ok());
-  EXPECT_EQ(*OptCommand(session), "");
-  ASSERT_TRUE(session.Step("-early-cse-memssa").ok());
-  ASSERT_TRUE(session.Step("-barrier").ok());  // Does nothing.
-  ASSERT_TRUE(session.Step("-instcombine").ok());
-  const std::string applied =
-      "opt-19 -discard-value-names -passes='early-cse<memssa>' program.bc -o 1.bc && "
-      "opt-19 -discard-value-names -passes='instcombine<no-verify-fixpoint>' 1.bc -o 2.bc";
-  EXPECT_EQ(*OptCommand(session), applied);
-  // 1 is -adce, 7 -barrier.
-  EXPECT_EQ(*OptCommand(session, "7,1,0"),
-            applied +
-                " && opt-19 -discard-value-names -passes='adce' 2.bc -o 3.bc"
-                " && opt-19 -discard-value-names -passes='add-discriminators' 3.bc -o 4.bc");
-  EXPECT_EQ(*OptCommand(session), applied) << "what was asked for is not kept";
-  EXPECT_FALSE(session.session().HandleParameter("llvm.unknown", "")->has_value());
-}
-
-TEST(LlvmSession, OptCommandRefusesWhatIsNoAction) {
-  SessionUnderTest session;
-  ASSERT_TRUE(session.Init("PassesAll", kLoop).ok());
-  for (const char* actions :
-       {"124", "-1", "1,9999999999", "sroa", "1 2", "0x1", "99999999999999999999"}) {
-    const absl::Status status = OptCommand(session, actions).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << actions << ": " << status;
-  }
-  EXPECT_EQ(OptCommand(session, "1,124").status().message(), "action 124 is not in [0, 124)");
-  std::string many = "1";
-  for (int i = 0; i < 20000; ++i) many += ",1";
-  EXPECT_EQ(OptCommand(session, many).status().code(), absl::StatusCode::kResourceExhausted);
-}
-
 // Instructions of text IR, counted with no help of LLVM: lines of a body that are no label, no
 // comment, and no continuation of a switch.
 int64_t CountLines(const std::string& ir) {
@@ -226,27 +184,6 @@ TEST(LlvmSession, Baselines) {
   EXPECT_LT(session.Count("IrInstructionCount"), original);
   EXPECT_EQ(session.Count("IrInstructionCountO0"), original);  // Of the program as it was loaded.
   EXPECT_EQ(session.Count("IrInstructionCountOz"), oz);
-}
-
-bool HasOpt() { return system("command -v opt-19 >/dev/null") == 0; }
-
-TEST(LlvmSession, OptCommandGivesTheSessionsState) {
-  if (!HasOpt()) GTEST_SKIP() << "the package llvm-19 is not installed";
-  SessionUnderTest session, from_opt;
-  ASSERT_TRUE(session.Init("passes", DemoProgram("compressor.c")).ok());
-  const ScratchDirectory scratch;
-  WriteFile(absl::StrCat(scratch.path(), "/program.bc"),
-            session.Observe("Bitcode")->byte_tensor().value());
-  const std::string original = session.Ir();
-  for (const char* pass : {"sroa", "simplifycfg", "inline", "licm", "gvn", "loop-unroll-full"}) {
-    ASSERT_TRUE(session.Step(pass).ok()) << pass;
-  }
-  const std::string command = *OptCommand(session);
-  ASSERT_EQ(system(absl::StrCat("cd ", scratch.path(), " && ", command).c_str()), 0) << command;
-  // opt calls the module after its file: only a session gives it the name of all.
-  ASSERT_TRUE(from_opt.Init("passes", ReadFile(absl::StrCat(scratch.path(), "/6.bc"))).ok());
-  EXPECT_EQ(from_opt.Ir(), session.Ir());
-  EXPECT_NE(original, session.Ir());
 }
 
 TEST(LlvmSession, BaselineIsWhatOptCounts) {

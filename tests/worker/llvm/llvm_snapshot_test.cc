@@ -136,7 +136,7 @@ TEST_F(LlvmSnapshotTest, BenchmarkIsNotCompiledUntilANewBaselineIsAskedFor) {
 TEST_F(LlvmSnapshotTest, WhatIsNotItsOwnIsRefused) {
   SessionSnapshot other_type = snapshot_, other_version = snapshot_, cut = snapshot_;
   other_type.type = "holdfast.llvm/18.1.0";
-  other_version.version = 2;
+  other_version.version = 1;
   cut.data.resize(cut.data.size() / 2);
   const std::vector<std::pair<SessionSnapshot, absl::StatusCode>> refused = {
       {other_type, absl::StatusCode::kFailedPrecondition},
@@ -144,7 +144,13 @@ TEST_F(LlvmSnapshotTest, WhatIsNotItsOwnIsRefused) {
       {cut, absl::StatusCode::kInvalidArgument},
       {Changed([](LlvmSnapshot* content) { content->set_bitcode("BC"); }),
        absl::StatusCode::kInvalidArgument},
-      {Changed([](LlvmSnapshot* content) { content->add_action(145); }),
+      {Changed([](LlvmSnapshot* content) { content->add_change()->set_action(145); }),
+       absl::StatusCode::kInvalidArgument},
+      {Changed([](LlvmSnapshot* content) { content->add_change()->set_baseline(6); }),
+       absl::StatusCode::kInvalidArgument},
+      {Changed([](LlvmSnapshot* content) { content->add_change()->set_pipeline("gvn"); }),
+       absl::StatusCode::kInvalidArgument},
+      {Changed([](LlvmSnapshot* content) { content->add_change(); }),
        absl::StatusCode::kInvalidArgument},
       {Changed([](LlvmSnapshot* content) { content->set_digest("0123456789abcdef"); }),
        absl::StatusCode::kDataLoss},

@@ -1,5 +1,6 @@
 // Prints what comes of a program by each action of the spaces that promise the same in every
-// process, and by random sequences of them: pass_results BITCODE_FILE SEED_OF_HEAP.
+// process, by levels and some pipelines, and by random sequences of each:
+// pass_results BITCODE_FILE SEED_OF_HEAP.
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -24,8 +25,35 @@
 namespace holdfast::llvm_session {
 namespace {
 
-constexpr int kSequences = 10;  // Of each space.
-constexpr int kPassesOfASequence = 10;
+// What actions are taken from, and how many random sequences of which length.
+struct Table {
+  std::vector<Pass> passes;
+  int sequences;
+  int length;
+};
+
+// Passes that shuffle use lists, before others that walk through them.
+std::vector<Pass> Pipelines() {
+  std::vector<Pass> pipelines;
+  for (const char* text :
+       {"function(newgvn),attributor-light", "function(sroa,newgvn,gvn-hoist,simplifycfg)",
+        "pseudo-probe,function(newgvn,reassociate),cgscc(inline)", "function(sroa,gvn,newgvn)",
+        "default<O2>,function(newgvn),attributor-light", "cgscc(function(gvn-hoist,gvn))"}) {
+    pipelines.push_back(PipelinePass(text));
+  }
+  return pipelines;
+}
+
+std::vector<Table> Tables() {
+  const auto list = [](absl::Span<const Pass> passes) {
+    return std::vector<Pass>(passes.begin(), passes.end());
+  };
+  return {{list(CompilerGymPasses()), 10, 10},
+          {list(ModernPasses()), 10, 10},
+          {list(LoopPasses()), 4, 2},  // Each may multiply the program.
+          {list(BaselinePasses()), 4, 3},
+          {Pipelines(), 4, 5}};
+}
 
 // Of the bitcode, with the order of use lists: it may steer the next pass.
 std::string Digest(const llvm::Module& module) {
@@ -60,13 +88,11 @@ int Main(const char* file, uint32_t seed) {
   const auto module = LoadModule(bitcode, context);
   if (!module.ok()) return 1;
   std::mt19937 random(1);  // The same sequences in each process.
-  for (const absl::Span<const Pass> passes : {CompilerGymPasses(), ModernPasses()}) {
+  for (const auto& [passes, sequences, length] : Tables()) {
     for (const Pass& pass : passes) PrintResult({pass}, **module);
-    for (int i = 0; i < kSequences; ++i) {
+    for (int i = 0; i < sequences; ++i) {
       std::vector<Pass> sequence;
-      for (int j = 0; j < kPassesOfASequence; ++j) {
-        sequence.push_back(passes[random() % passes.size()]);
-      }
+      for (int j = 0; j < length; ++j) sequence.push_back(passes[random() % passes.size()]);
       PrintResult(sequence, **module);
     }
   }

@@ -3,15 +3,24 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "worker/llvm/pass_runner.h"
 
 namespace holdfast::llvm_session {
 namespace {
 
+// All tables, also the one that is no space.
+std::vector<PassSpace> Tables() {
+  std::vector<PassSpace> tables(PassSpaces().begin(), PassSpaces().end());
+  tables.push_back({"baselines", BaselinePasses()});
+  return tables;
+}
+
 TEST(PassTables, EveryPipelineParses) {
-  for (const PassSpace& space : PassSpaces()) {
+  for (const PassSpace& space : Tables()) {
     for (const Pass& pass : space.passes) {
       if (pass.pipeline.empty()) continue;
       EXPECT_TRUE(ParsePipeline(pass.pipeline).ok()) << space.name << " " << pass.name;
@@ -21,7 +30,7 @@ TEST(PassTables, EveryPipelineParses) {
 }
 
 TEST(PassTables, NamesAreUnique) {
-  for (const PassSpace& space : PassSpaces()) {
+  for (const PassSpace& space : Tables()) {
     std::set<absl::string_view> names;
     for (const Pass& pass : space.passes) {
       EXPECT_TRUE(names.insert(pass.name).second) << space.name << " " << pass.name;
@@ -30,10 +39,12 @@ TEST(PassTables, NamesAreUnique) {
 }
 
 TEST(PassTables, SpacesAreInTheOrderThatClientsKnow) {
-  ASSERT_EQ(PassSpaces().size(), 3);
+  ASSERT_EQ(PassSpaces().size(), 5);
   EXPECT_EQ(PassSpaces()[0].name, "PassesAll");
   EXPECT_EQ(PassSpaces()[1].name, "passes");
   EXPECT_EQ(PassSpaces()[2].name, "unsafe");
+  EXPECT_EQ(PassSpaces()[3].name, "loop");
+  EXPECT_EQ(PassSpaces()[4].name, "pipeline");
 }
 
 // Indices as agents of CompilerGym use them.
@@ -71,6 +82,15 @@ TEST(PassTables, UnsafeBeginsWithTheModernPasses) {
   ASSERT_GT(UnsafePasses().size(), ModernPasses().size());
   for (size_t i = 0; i < ModernPasses().size(); ++i) {
     EXPECT_EQ(UnsafePasses()[i].name, ModernPasses()[i].name);
+  }
+}
+
+TEST(PassTables, LoopActionsSayWhatTheyDo) {
+  ASSERT_EQ(LoopPasses().size(), 10);
+  for (const Pass& pass : LoopPasses()) {
+    const bool unrolls = pass.hint.kind == LoopHint::Kind::kUnrollCount;
+    EXPECT_EQ(pass.name, absl::StrCat(unrolls ? "unroll-" : "vectorize-", pass.hint.number));
+    EXPECT_TRUE(absl::StrContains(pass.pipeline, unrolls ? "loop-unroll" : "loop-vectorize"));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <filesystem>
@@ -58,6 +59,8 @@ compiler_gym::Command ShellCommand(absl::string_view line, const std::vector<std
   return command;
 }
 
+bool HasOpt() { return system("command -v opt-19 >/dev/null") == 0; }
+
 std::string BitcodeOf(absl::string_view c_source) {
   const ScratchDirectory scratch;
   const absl::StatusOr<std::string> bitcode = ToBitcodeOrIr(c_source, scratch.path());
@@ -92,7 +95,7 @@ int SessionUnderTest::SetSpace(absl::string_view space) {
   const absl::Span<const PassSpace> spaces = PassSpaces();
   for (size_t i = 0; i < spaces.size(); ++i) {
     if (spaces[i].name != space) continue;
-    passes_ = spaces[i].passes;
+    space_ = &spaces[i];
     return static_cast<int>(i);
   }
   ADD_FAILURE() << "no action space " << space;
@@ -100,18 +103,22 @@ int SessionUnderTest::SetSpace(absl::string_view space) {
 }
 
 absl::StatusOr<bool> SessionUnderTest::Step(absl::string_view action) {
-  for (size_t i = 0; i < passes_.size(); ++i) {
-    if (passes_[i].name != action) continue;
-    compiler_gym::Event event;
-    event.set_int64_value(static_cast<int64_t>(i));
-    const absl::StatusOr<ActionResult> result = session_.ApplyAction(event);
-    if (!result.ok()) return result.status();
-    if (absl::Status status = session_.EndOfStep(result->had_no_effect); !status.ok()) {
-      return status;
-    }
-    return !result->had_no_effect;
+  const absl::Span<const Pass> passes = space_->passes;
+  compiler_gym::Event event;
+  if (passes.empty()) {
+    event.set_string_value(std::string(action));
+  } else {
+    const auto found = std::find_if(passes.begin(), passes.end(),
+                                    [&](const Pass& pass) { return pass.name == action; });
+    if (found == passes.end()) return absl::NotFoundError(action);
+    event.set_int64_value(found - passes.begin());
   }
-  return absl::NotFoundError(action);
+  const absl::StatusOr<ActionResult> result = session_.ApplyAction(event);
+  if (!result.ok()) return result.status();
+  if (absl::Status status = session_.EndOfStep(result->had_no_effect); !status.ok()) {
+    return status;
+  }
+  return !result->had_no_effect;
 }
 
 absl::StatusOr<compiler_gym::Event> SessionUnderTest::Observe(absl::string_view observation) {

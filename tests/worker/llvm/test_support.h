@@ -32,6 +32,8 @@ void WriteFile(const std::string& path, absl::string_view contents);
 std::string ReadFile(const std::string& path);
 // What `size` calls the text of the file. -1, and a failed test, if it cannot tell.
 int64_t TextByTheToolSize(const std::string& path);
+// Whether LLVM's own opt is there, to be compared with.
+bool HasOpt();
 
 // A command of a benchmark.
 compiler_gym::Command ShellCommand(absl::string_view line, const std::vector<std::string>& infiles,
@@ -53,7 +55,8 @@ class SessionUnderTest {
   absl::Status Restore(absl::string_view space, absl::string_view contents,
                        const SessionSnapshot& snapshot);
 
-  // A step of one action, given by name. Returns whether it had an effect.
+  // A step of one action, given by its name or, in the space `pipeline`, as it is. Returns whether
+  // it had an effect.
   absl::StatusOr<bool> Step(absl::string_view action);
 
   absl::StatusOr<compiler_gym::Event> Observe(absl::string_view observation);
@@ -71,7 +74,7 @@ class SessionUnderTest {
   ScratchDirectory scratch_;
   const compiler_gym::BenchmarkDynamicConfig commands_;
   LlvmSession session_;
-  absl::Span<const Pass> passes_;
+  const PassSpace* space_ = nullptr;
 };
 
 }  // namespace holdfast::llvm_session
