@@ -1,5 +1,7 @@
 #include "frontend/holdfastctl/opt_command.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -14,27 +16,45 @@ namespace {
 
 // All that is known of LLVM here.
 struct CommandLine {
-  const char* parameter;    // A session parameter: indices of actions, to a command line.
-  const char* file;         // How that names the program,
-  const char* observation;  // which is this observation before the first action.
+  const char* parameter;  // A session parameter: changes of the program, to a command line.
+  const char* file;       // How that names the program, before anything else that may be so named,
+  const char* observation;  // which is this observation before the first change.
+  const char* level;        // A parameter that is a change, as are actions.
+  const char* settings;     // What parameters begin with that are none, and may be left out.
 };
-constexpr CommandLine kOpt = {"llvm.opt_command", "program.bc", "Bitcode"};
+constexpr CommandLine kOpt = {"llvm.opt_command", "program.bc", "Bitcode",
+                              "llvm.apply_baseline_optimizations", "llvm.set_"};
 
-// Observations change nothing: they are left out.
-absl::StatusOr<std::string> ActionIndices(const std::vector<Call>& calls) {
-  std::vector<int64_t> indices;
+absl::StatusOr<std::string> ChangeOf(const compiler_gym::Event& action) {
+  if (action.has_int64_value()) return absl::StrCat(action.int64_value());
+  if (action.has_string_value()) return action.string_value();
+  return absl::FailedPreconditionError("there is an action that is neither an index nor a text");
+}
+
+// One a line. Observations change nothing: they are left out.
+absl::StatusOr<std::string> ChangesOf(const std::vector<Call>& calls) {
+  std::vector<std::string> changes;
   for (const Call& call : calls) {
-    const auto& actions = call.step().action();
-    const bool is_plain = call.has_step() && std::all_of(actions.begin(), actions.end(),
-                                                         [](const compiler_gym::Event& action) {
-                                                           return action.has_int64_value();
-                                                         });
-    if (!is_plain) {
-      return absl::FailedPreconditionError("there is more than actions with an index");
+    for (const compiler_gym::Event& action : call.step().action()) {
+      absl::StatusOr<std::string> change = ChangeOf(action);
+      if (!change.ok()) return change.status();
+      changes.push_back(*std::move(change));
     }
-    for (const compiler_gym::Event& action : actions) indices.push_back(action.int64_value());
+    if (AppliesLevel(call)) {
+      changes.push_back(call.parameter().value());
+    } else if (call.has_parameter() && !absl::StartsWith(call.parameter().key(), kOpt.settings)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("opt has nothing like the parameter ", call.parameter().key()));
+    }
   }
-  return absl::StrJoin(indices, ",");
+  return absl::StrJoin(changes, "\n");
+}
+
+// The command, on a file of another name.
+std::string On(const std::string& file, std::string command) {
+  const size_t at = command.find(kOpt.file);
+  if (at != std::string::npos) command.replace(at, strlen(kOpt.file), ShellFileName(file));
+  return command;
 }
 
 int ObservationIndex(const compiler_gym::GetSpacesReply& spaces, absl::string_view name) {
@@ -59,19 +79,22 @@ std::string ShellFileName(absl::string_view name) {
   return is_plain ? path : absl::StrCat("'", absl::StrReplaceAll(path, {{"'", "'\\''"}}), "'");
 }
 
+bool AppliesLevel(const Call& call) {
+  return call.has_parameter() && call.parameter().key() == kOpt.level;
+}
+
 absl::StatusOr<absl::optional<OptCommand>> MakeOptCommand(Replayer* replayer,
                                                           const std::vector<Call>& calls,
                                                           const std::string& program_file) {
   const int observation = ObservationIndex(replayer->spaces(), kOpt.observation);
   if (observation < 0) return absl::optional<OptCommand>();
-  const absl::StatusOr<std::string> indices = ActionIndices(calls);
-  if (!indices.ok()) return indices.status();
-  absl::StatusOr<std::string> command = replayer->AskParameter(kOpt.parameter, *indices);
+  const absl::StatusOr<std::string> changes = ChangesOf(calls);
+  if (!changes.ok()) return changes.status();
+  absl::StatusOr<std::string> command = replayer->AskParameter(kOpt.parameter, *changes);
   if (!command.ok()) return command.status();
   const absl::StatusOr<compiler_gym::Event> program = replayer->Observe(observation);
   if (!program.ok()) return program.status();
-  return OptCommand{absl::StrReplaceAll(*command, {{kOpt.file, ShellFileName(program_file)}}),
-                    BytesOf(*program)};
+  return OptCommand{On(program_file, *std::move(command)), BytesOf(*program)};
 }
 
 }  // namespace holdfast

@@ -19,10 +19,14 @@ struct OptCommand {
 };
 
 // What `calls` but for their observations do to the program that `replayer` has loaded. nullopt: it
-// is no session of LLVM. FailedPrecondition: there is more than actions with an index.
+// is no session of LLVM. FailedPrecondition: there is more than actions and optimisation levels.
+// Unimplemented: opt cannot do one of them.
 absl::StatusOr<absl::optional<OptCommand>> MakeOptCommand(Replayer* replayer,
                                                           const std::vector<Call>& calls,
                                                           const std::string& program_file);
+
+// Whether `call` is a parameter that changes the program as an action does.
+bool AppliesLevel(const Call& call);
 
 // As one word of a POSIX shell's command line, which no program takes for a flag.
 std::string ShellFileName(absl::string_view name);

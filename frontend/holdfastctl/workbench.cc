@@ -124,7 +124,9 @@ std::string Workbench::DescribeCalls(const std::vector<Call>& calls) const {
 
 absl::Status Workbench::PrintOptCommand(const ReplayOutcome& outcome,
                                         const std::vector<Call>& calls, const std::string& file) {
-  if (!MayBeInAction(outcome.identity)) return absl::OkStatus();
+  const bool is_in_level =
+      outcome.failed_call >= 0 && AppliesLevel(calls[static_cast<size_t>(outcome.failed_call)]);
+  if (!is_in_level && !MayBeInAction(outcome.identity)) return absl::OkStatus();
   const absl::StatusOr<absl::optional<OptCommand>> command =
       MakeOptCommand(replayer_.get(), calls, fs::path(file).filename().string());
   if (!command.ok()) {

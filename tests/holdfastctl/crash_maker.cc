@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "frontend/action_name.h"
 #include "frontend/crash_reports/crash_event.h"
 #include "frontend/crash_reports/crash_report.h"
@@ -25,14 +27,26 @@ DescribeReply Describe(const ServiceProcess& service) {
   return description;
 }
 
-int64_t IndexOf(const compiler_gym::Space& space, const std::string& name) {
+compiler_gym::Event ActionOf(const compiler_gym::Space& space, const std::string& name) {
   compiler_gym::Event action;
+  if (space.has_string_value()) {
+    action.set_string_value(name);
+    return action;
+  }
   for (int i = 0; i < 1000; ++i) {
     action.set_int64_value(i);
-    if (ActionName(space, action) == name) return i;
+    if (ActionName(space, action) == name) return action;
   }
   ADD_FAILURE() << "no action is named " << name;
-  return 0;
+  return action;
+}
+
+grpc::Status Step(TestSession* session, compiler_gym::StepRequest request) {
+  request.set_session_id(session->id());
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
+  compiler_gym::StepReply reply;
+  return session->stub().Step(&context, request, &reply);
 }
 
 }  // namespace
@@ -54,12 +68,8 @@ CrashReport MakeReport(const Crash& crash) {
   event.origin = {std::make_shared<const compiler_gym::Benchmark>(benchmark), crash.action_space};
   for (size_t i = 0; i < crash.steps.size(); ++i) {
     compiler_gym::StepRequest step;
-    std::vector<int64_t> actions;
-    for (const std::string& name : crash.steps[i]) {
-      actions.push_back(IndexOf(space, name));
-      step.add_action()->set_int64_value(actions.back());
-    }
-    const grpc::Status status = session.Step(actions);
+    for (const std::string& name : crash.steps[i]) *step.add_action() = ActionOf(space, name);
+    const grpc::Status status = Step(&session, step);
     if (i + 1 < crash.steps.size()) {
       EXPECT_TRUE(status.ok()) << status.error_message();
       event.history.AppendStep(step.SerializeAsString(), step.action_size());

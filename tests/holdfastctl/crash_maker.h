@@ -13,7 +13,8 @@ struct Crash {
   std::string worker;   // A path in the workspace.
   std::string program;  // Of the benchmark.
   int action_space = 0;
-  // The names of the actions of each step. In the last one a worker fails.
+  // The names of the actions of each step, or the actions themselves, if they are texts. In the
+  // last one a worker fails.
   std::vector<std::vector<std::string>> steps;
   std::vector<std::string> service_flags;
 };

@@ -17,14 +17,37 @@ namespace {
 using testing::HasSubstr;
 
 constexpr int kUnsafeSpace = 2;
+constexpr int kPipelineSpace = 4;
 
-CrashReport MakeLlvmReport(std::vector<std::vector<std::string>> steps) {
+Crash MakeLlvmCrash(std::vector<std::vector<std::string>> steps, int action_space = kUnsafeSpace) {
   Crash crash;
   crash.worker = "worker/llvm/llvm_worker";
   crash.program = Slurp(RunfilePath("worker/llvm/benchmarks/programs/linear_algebra.c"));
-  crash.action_space = kUnsafeSpace;
+  crash.action_space = action_space;
   crash.steps = std::move(steps);
-  return MakeReport(crash);
+  return crash;
+}
+
+CrashReport MakeLlvmReport(std::vector<std::vector<std::string>> steps,
+                           int action_space = kUnsafeSpace) {
+  return MakeReport(MakeLlvmCrash(std::move(steps), action_space));
+}
+
+compiler_gym::SessionParameter Parameter(const std::string& key, const std::string& value) {
+  compiler_gym::SessionParameter parameter;
+  parameter.set_key(key);
+  parameter.set_value(value);
+  return parameter;
+}
+
+// Inlining doubles it at each level.
+std::string MemoryBomb(int levels) {
+  std::string text = "void g(void); static inline void f0(void) { g(); }\n";
+  for (int i = 1; i <= levels; ++i) {
+    absl::StrAppend(&text, "static inline __attribute__((always_inline)) void f", i, "(void) { f",
+                    i - 1, "(); f", i - 1, "(); }\n");
+  }
+  return absl::StrCat(text, "void f(void) { f", levels, "(); }\n");
 }
 
 ProgramResult RunCtl(std::vector<std::string> arguments) {
@@ -109,8 +132,51 @@ TEST_F(HoldfastctlLlvmTest, ThereIsNoCommandForWhatIsNoAction) {
   const std::string file = WriteReport(directory_.path(), report);
   const ProgramResult result = RunCtl({"replay", file});
   EXPECT_EQ(result.exit, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("No command line: there is more than actions with an index"));
+  EXPECT_THAT(result.out,
+              HasSubstr("No command line: opt has nothing like the parameter llvm.opt_command"));
   EXPECT_EQ(CommandIn(result.out), "");
+}
+
+TEST_F(HoldfastctlLlvmTest, PipelinesAreInTheCommandAsTheyAre) {
+  // With a text that looks like the end of a command.
+  const std::string first = "internalize<preserve-gv=main;preserve-gv=it's program.bc>";
+  const std::string file =
+      WriteReport(directory_.path(),
+                  MakeLlvmReport({{"sroa,gvn"}, {first, "function(adce),trigger-crash-module"}},
+                                 kPipelineSpace));
+  const ProgramResult result =
+      RunCtl({"replay", file, "--program_output=" + (directory_ / "p.bc")});
+  EXPECT_EQ(result.exit, 0) << result.err;
+  const std::string command = CommandIn(result.out);
+  EXPECT_THAT(command, HasSubstr("-passes='sroa,gvn'"));
+  EXPECT_THAT(command, HasSubstr("preserve-gv=it'\\''s program.bc>'"));
+  EXPECT_EQ(ExitOfCommand(command), 128 + SIGABRT) << command;
+}
+
+TEST_F(HoldfastctlLlvmTest, LevelsAreInTheCommand) {
+  CrashReport report = MakeLlvmReport({{"sroa"}, {"gvn"}, {"trigger-crash-module"}});
+  *report.mutable_history(0)->mutable_parameter() =
+      Parameter("llvm.apply_baseline_optimizations", "-O1");
+  const std::string file = WriteReport(directory_.path(), report);
+  const ProgramResult result = RunCtl({"replay", file});
+  EXPECT_EQ(result.exit, 0) << result.err;
+  const std::string command = CommandIn(result.out);
+  EXPECT_THAT(command, HasSubstr("-passes='default<O1>'"));
+  EXPECT_EQ(ExitOfCommand(command), 128 + SIGABRT) << command;
+}
+
+TEST_F(HoldfastctlLlvmTest, ALevelThatFailsIsACommandToo) {
+  const std::string limit = "--worker_memory_limit_bytes=268435456";
+  Crash crash = MakeLlvmCrash({{"always-inline"}});
+  crash.program = MemoryBomb(27);
+  crash.service_flags = {limit};
+  CrashReport report = MakeReport(crash);
+  report.clear_step();
+  *report.mutable_parameter() = Parameter("llvm.apply_baseline_optimizations", "-Oz");
+  const std::string file = WriteReport(directory_.path(), report);
+  const ProgramResult result = RunCtl({"replay", file, limit});
+  EXPECT_EQ(result.exit, 0) << result.out << result.err;
+  EXPECT_THAT(CommandIn(result.out), HasSubstr("-passes='default<Oz>'")) << result.out;
 }
 
 }  // namespace

@@ -60,11 +60,12 @@ absl::StatusOr<Change> ChangeOfPipeline(absl::string_view text) {
     return absl::InvalidArgumentError(
         absl::StrCat("a pipeline has ", text.size(), " bytes, must have 1 to ", kMaxPipelineSize));
   }
-  // Lines separate the pipelines of a list, and no command line can hold a NUL.
-  const auto is_control = [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); };
-  if (const auto bad = std::find_if(text.begin(), text.end(), is_control); bad != text.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("a pipeline has a control character at byte ",
-                                                   bad - text.begin(), ", must have none"));
+  // Lines separate the pipelines of a list, and what is a shell's command may be shown.
+  const auto is_bad = [](char c) { return !absl::ascii_isprint(static_cast<unsigned char>(c)); };
+  if (const auto bad = std::find_if(text.begin(), text.end(), is_bad); bad != text.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("a pipeline has something else at byte ",
+                                                   bad - text.begin(),
+                                                   ", must have printable ASCII only"));
   }
   absl::Status parsed = ParsePipeline(text);
   if (!parsed.ok()) return parsed;
