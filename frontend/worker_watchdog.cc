@@ -61,7 +61,7 @@ void WorkerWatchdog::Look(const std::vector<uint64_t>& workers, bool whole_group
       watched_.erase(found);
       on_excess(*excess);
     } else if (whole_groups && HasGrownNow(*usages[i], &watched) && watched.events.on_grown) {
-      std::exchange(watched.events.on_grown, nullptr)();
+      watched.events.on_grown();
     }
   }
 }

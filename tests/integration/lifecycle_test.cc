@@ -352,7 +352,7 @@ TEST(StoppedWorkerTest, StepTimesOutAndTheNextWorks) {
   const grpc::Status next = session.Step({7}, {0}, &reply);
   EXPECT_TRUE(next.ok()) << next.error_message();
   EXPECT_EQ(reply.observation(0).int64_value(), 12);
-  EXPECT_EQ(service.Metric("holdfast_crash_reports"), 0);
+  EXPECT_EQ(service.Metric("holdfast_crash_report_files"), 0);
 }
 
 TEST(StoppedWorkerTest, IdleOneIsReplacedBeforeASessionGetsIt) {

@@ -119,8 +119,13 @@ pid_t WorkerOf(TestSession* session) {
 void KillWorkerOf(TestSession* session) {
   const pid_t pid = WorkerOf(session);
   if (pid <= 1) return;
+  const auto failures = [session] {
+    return session->service().Metric("holdfast_worker_failures_total{cause=\"signal\"}");
+  };
+  const auto before = failures();
   kill(pid, SIGKILL);
-  EXPECT_TRUE(WaitUntil([&] { return !IsAlive(pid); }));
+  // The front knows it: the next call is not tried on a worker that is dead.
+  EXPECT_TRUE(WaitUntil([&] { return !IsAlive(pid) && failures() > before; }));
 }
 
 std::string StateOf(TestSession* session) {

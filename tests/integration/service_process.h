@@ -85,6 +85,7 @@ class TestSession {
   TestSession(const ServiceProcess& service, int64_t id);
 
   int64_t id() const { return id_; }
+  const ServiceProcess& service() const { return *service_; }
   compiler_gym::CompilerGymService::Stub& stub() { return *stub_; }
 
   grpc::Status Step(const std::vector<int64_t>& actions, const std::vector<int>& observations = {},

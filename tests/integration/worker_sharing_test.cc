@@ -83,11 +83,27 @@ TEST(PressureTest, CallsThatAreGivenUpDoNotWaitForAWorker) {
   TestSession slow = service.NewSession(marker);
   auto waiting = StepLater(&slow, {"wait"});
   ASSERT_TRUE(marker.AwaitWaiting());
-  for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(service.TryStart("ok", nullptr, absl::Milliseconds(200)).error_code(),
-              grpc::StatusCode::DEADLINE_EXCEEDED);
+  const auto waits = [&service](int count) {
+    return WaitUntil([&] { return service.Metric("holdfast_worker_requests_waiting") == count; });
+  };
+  const auto client = service.NewClient();
+  ASSERT_TRUE(AddBenchmark(client.get(), "benchmark://test/ok", "ok").ok());
+  compiler_gym::StartSessionRequest request;
+  request.mutable_benchmark()->set_uri("benchmark://test/ok");
+  constexpr int kCalls = 5;
+  grpc::ClientContext contexts[kCalls];
+  std::vector<std::thread> calls;
+  for (grpc::ClientContext& context : contexts) {
+    calls.emplace_back([&client, &request, &context] {
+      compiler_gym::StartSessionReply reply;
+      EXPECT_EQ(client->StartSession(&context, request, &reply).error_code(),
+                grpc::StatusCode::CANCELLED);
+    });
   }
-  EXPECT_TRUE(WaitUntil([&] { return service.Metric("holdfast_worker_requests_waiting") == 0; }));
+  EXPECT_TRUE(waits(kCalls));
+  for (grpc::ClientContext& context : contexts) context.TryCancel();
+  for (std::thread& call : calls) call.join();
+  EXPECT_TRUE(waits(0));
   marker.Go();
   EXPECT_TRUE(waiting.get().ok());
   // Nobody waits any more, so it keeps its worker.
@@ -246,6 +262,9 @@ TEST(GrownWorkerTest, SessionGoesOnInAFreshProcess) {
   TestSession session = service.NewSession();
   EXPECT_TRUE(StepBy(&session, {"add_one"}).ok());
   const std::string pid = Ask(&session, "get_pid");
+  // Meanwhile it is seen how large the worker is by itself.
+  TestSession other = service.NewSession();
+  EXPECT_TRUE(StepBy(&other, Names(25, "slow_100ms")).ok());
   Ask(&session, "leak");
   EXPECT_TRUE(WaitUntil([&] { return !IsAlive(std::stoi(pid)); }));
   EXPECT_EQ(Ask(&session, "get_counter"), "1");
@@ -254,14 +273,13 @@ TEST(GrownWorkerTest, SessionGoesOnInAFreshProcess) {
 }
 
 TEST(WarmWorkersTest, AreAsManyAsAreAskedForAndNoMoreAfterwards) {
-  MisbehavingService service({"--warm_workers=1"});
-  double most = 0;
-  for (int i = 0; i < 60; ++i) {
-    TestSession session = service.NewSession();
-    session.End();
-    most = std::max(most, *service.Metric("holdfast_warm_worker_target"));
+  MisbehavingService service({"--warm_workers=1", "--worker_flags=--start_mode=slow"});
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.emplace_back([&service] { service.NewSession().End(); });
   }
-  EXPECT_GT(most, 1);
+  EXPECT_TRUE(WaitUntil([&] { return service.Metric("holdfast_warm_worker_target") > 1; }));
+  for (std::thread& client : clients) client.join();
   EXPECT_TRUE(WaitUntil([&] { return service.Metric("holdfast_workers{state=\"idle\"}") == 1; },
                         absl::Minutes(1)));
   EXPECT_EQ(service.workers().size(), 1u);
