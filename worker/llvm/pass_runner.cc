@@ -87,9 +87,10 @@ absl::Status Run(absl::string_view text, llvm::PassInstrumentationCallbacks* cal
   const std::unique_ptr<llvm::TargetMachine> target = MakeTargetMachine(module);
   Pipeline pipeline(target.get(), callbacks);
   if (absl::Status status = pipeline.Parse(text); !status.ok()) return status;
-
   return CatchErrors(module.getContext(), text, [&] { pipeline.Run(module); });
 }
+
+}  // namespace
 
 absl::Status CatchErrors(llvm::LLVMContext& context, absl::string_view what,
                          llvm::function_ref<void()> run) {
@@ -101,8 +102,6 @@ absl::Status CatchErrors(llvm::LLVMContext& context, absl::string_view what,
   return absl::InternalError(absl::StrCat("LLVM reported an error in ",
                                           what.substr(0, kMaxLlvmText), ": ", first_error));
 }
-
-}  // namespace
 
 absl::Status RunPipeline(absl::string_view text, llvm::Module& module) {
   return Run(text, /*callbacks=*/nullptr, module);
