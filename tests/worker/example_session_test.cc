@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "worker/session_host.h"
 
 namespace holdfast {
 namespace {
@@ -103,6 +104,30 @@ TEST_F(ExampleSessionTest, DefaultObservationHasTheFormOfARealOne) {
     EXPECT_EQ(by_default.value_case(), real.value_case());
     EXPECT_EQ(by_default.int64_tensor().value_size(), real.int64_tensor().value_size());
   }
+}
+
+TEST_F(ExampleSessionTest, BringsBenchmarksThatAWorkerAloneStartsToo) {
+  SessionHost host(SessionTypeOf<ExampleSession>(), SessionContext());
+  WorkerAnswer answer;
+  compiler_gym::StartSessionRequest start;
+  compiler_gym::StartSessionReply started;
+  start.mutable_benchmark()->set_uri("benchmark://example-v0/none");
+  EXPECT_EQ(
+      host.StartSession(start, &started, &answer),
+      absl::InvalidArgumentError("the benchmark is \"benchmark://example-v0/none\", must be one of "
+                                 "benchmark://example-v0/moves, benchmark://example-v0/triples"));
+  start.mutable_benchmark()->set_uri("benchmark://another-v0/triples");
+  EXPECT_TRUE(absl::IsNotFound(host.StartSession(start, &started, &answer)));
+  MakeBenchmarkRequest make;
+  MakeBenchmarkReply made;
+  make.set_uri("benchmark://example-v0/triples");
+  ASSERT_TRUE(host.MakeBenchmark(make, &made, &answer).ok());
+  EXPECT_EQ(made.benchmark().program().contents(), "T-T--T.>T");
+  start.mutable_benchmark()->set_uri(make.uri());
+  start.add_observation_space(ExampleSession::kText);
+  ASSERT_TRUE(host.StartSession(start, &started, &answer).ok());
+  EXPECT_EQ(started.observation(0).string_value(), "T-T--T.>T");
+  EXPECT_TRUE(absl::IsFailedPrecondition(host.MakeBenchmark(make, &made, &answer)));
 }
 
 TEST_F(ExampleSessionTest, InitRefusesAnUnknownInstructionByItsOffset) {

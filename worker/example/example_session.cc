@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -48,6 +49,16 @@ constexpr size_t kExpand = kPassCount - 1;
 constexpr char kSnapshotType[] = "holdfast.example";
 constexpr int64_t kSnapshotVersion = 1;
 constexpr char kSeparator[] = "/";
+
+struct Brought {
+  const char* uri;
+  const char* program;
+};
+
+constexpr Brought kBrought[] = {
+    {"benchmark://example-v0/moves", "+><-.>+<<>."},
+    {"benchmark://example-v0/triples", "T-T--T.>T"},
+};
 
 // False if the program leaves the tape.
 bool Execute(absl::string_view program) {
@@ -118,6 +129,25 @@ std::vector<ObservationSpace> ExampleSession::ObservationSpaces() {
 }
 
 // ---- What the session does ----
+
+std::vector<std::string> ExampleSession::BenchmarkUris() {
+  std::vector<std::string> uris;
+  for (const Brought& brought : kBrought) uris.emplace_back(brought.uri);
+  return uris;
+}
+
+absl::StatusOr<compiler_gym::Benchmark> ExampleSession::MakeBenchmark(
+    absl::string_view uri, const SessionContext& /*context*/) {
+  for (const Brought& brought : kBrought) {
+    if (uri != brought.uri) continue;
+    compiler_gym::Benchmark benchmark;
+    benchmark.set_uri(brought.uri);
+    benchmark.mutable_program()->set_contents(brought.program);
+    return benchmark;
+  }
+  return absl::InvalidArgumentError(absl::StrCat("the benchmark is \"", uri, "\", must be one of ",
+                                                 absl::StrJoin(BenchmarkUris(), ", ")));
+}
 
 absl::Status ExampleSession::Init(int action_space, const compiler_gym::Benchmark& benchmark) {
   return SetProgram(action_space, absl::StripAsciiWhitespace(benchmark.program().contents()));

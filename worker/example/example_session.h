@@ -27,6 +27,9 @@ class ExampleSession final : public CompilationSession {
   static std::string CompilerVersion() { return "example 1.0"; }
   static std::vector<compiler_gym::ActionSpace> ActionSpaces();
   static std::vector<compiler_gym::ObservationSpace> ObservationSpaces();
+  static std::vector<std::string> BenchmarkUris();
+  static absl::StatusOr<compiler_gym::Benchmark> MakeBenchmark(absl::string_view uri,
+                                                               const SessionContext& context);
 
   absl::Status Init(int action_space, const compiler_gym::Benchmark& benchmark) override;
   absl::StatusOr<ActionResult> ApplyAction(const compiler_gym::Event& action) override;
