@@ -14,6 +14,7 @@
 #include "llvm/IR/PassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Passes/StandardInstrumentations.h"
 #include "llvm/Support/raw_ostream.h"
 #include "worker/llvm/loop_hints.h"
 #include "worker/llvm/module_bitcode.h"
@@ -50,9 +51,10 @@ class FirstErrorKeeper : public llvm::DiagnosticHandler {
 // the state that it describes, so a replay takes the same decisions.
 class Pipeline {
  public:
-  // `callbacks`: null, or what is told of each pass.
-  Pipeline(llvm::TargetMachine* target, llvm::PassInstrumentationCallbacks* callbacks)
-      : builder_(target, llvm::PipelineTuningOptions(), std::nullopt, callbacks) {
+  // `callbacks` are told of each pass, and outlive this.
+  Pipeline(llvm::TargetMachine* target, llvm::PassInstrumentationCallbacks& callbacks)
+      : builder_(target, llvm::PipelineTuningOptions(), /*PGOOpt=*/std::nullopt, &callbacks) {
+    opt_none_.registerCallbacks(callbacks);
     builder_.registerModuleAnalyses(module_analyses_);
     builder_.registerCGSCCAnalyses(cgscc_analyses_);
     builder_.registerFunctionAnalyses(function_analyses_);
@@ -72,6 +74,8 @@ class Pipeline {
   void Run(llvm::Module& module) { passes_.run(module, module_analyses_); }
 
  private:
+  // As in `opt`: functions that are marked `optnone` stay as they are.
+  llvm::OptNoneInstrumentation opt_none_{/*DebugLogging=*/false};
   // Destroyed in reverse order: module analyses refer to the inner ones.
   llvm::LoopAnalysisManager loop_analyses_;
   llvm::FunctionAnalysisManager function_analyses_;
@@ -81,7 +85,7 @@ class Pipeline {
   llvm::ModulePassManager passes_;
 };
 
-absl::Status Run(absl::string_view text, llvm::PassInstrumentationCallbacks* callbacks,
+absl::Status Run(absl::string_view text, llvm::PassInstrumentationCallbacks& callbacks,
                  llvm::Module& module) {
   if (text.empty()) return absl::OkStatus();
   const std::unique_ptr<llvm::TargetMachine> target = MakeTargetMachine(module);
@@ -104,7 +108,8 @@ absl::Status CatchErrors(llvm::LLVMContext& context, absl::string_view what,
 }
 
 absl::Status RunPipeline(absl::string_view text, llvm::Module& module) {
-  return Run(text, /*callbacks=*/nullptr, module);
+  llvm::PassInstrumentationCallbacks callbacks;
+  return Run(text, callbacks, module);
 }
 
 absl::string_view PipelineFor(const Pass& pass, const llvm::Module& module) {
@@ -118,8 +123,7 @@ absl::Status RunPass(const Pass& pass, llvm::Module& module) {
   llvm::PassInstrumentationCallbacks callbacks;
   absl::optional<UseListSorter> sorter;
   if (pass.quirk == Quirk::kShufflesUses) sorter.emplace(module, callbacks);
-  absl::Status ran =
-      Run(PipelineFor(pass, module), sorter.has_value() ? &callbacks : nullptr, module);
+  absl::Status ran = Run(PipelineFor(pass, module), callbacks, module);
   KeepWhatBitcodeHolds(module);
   if (sorter.has_value()) sorter->Finish();
   return ran;
@@ -132,7 +136,8 @@ absl::Status ParsePipeline(absl::string_view text) {
   llvm::Module module("", context);
   module.setTargetTriple("x86_64-unknown-linux-gnu");
   const std::unique_ptr<llvm::TargetMachine> target = MakeTargetMachine(module);
-  return Pipeline(target.get(), /*callbacks=*/nullptr).Parse(text);
+  llvm::PassInstrumentationCallbacks callbacks;
+  return Pipeline(target.get(), callbacks).Parse(text);
 }
 
 absl::Status VerifyModule(const llvm::Module& module) {
