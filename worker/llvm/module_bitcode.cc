@@ -7,8 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/Attributes.h"
 #include "llvm/IR/DiagnosticHandler.h"
 #include "llvm/IR/Function.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/InstrTypes.h"
 #include "llvm/IR/Intrinsics.h"
 #include "llvm/IR/ValueSymbolTable.h"
 #include "llvm/Support/Error.h"
@@ -28,6 +31,19 @@ struct NameCounterAccess {
 };
 template struct NameCounterAccess<&llvm::ValueSymbolTable::LastUnique>;
 
+// LLVM's greatest alignment, 2^32, is none to the reader where it is an attribute: it reads 32
+// bits.
+llvm::AttributeList WithoutGreatestAlignment(llvm::LLVMContext& context,
+                                             llvm::AttributeList attributes) {
+  if (!attributes.hasAttrSomewhere(llvm::Attribute::Alignment)) return attributes;
+  for (const unsigned index : attributes.indexes()) {
+    const llvm::MaybeAlign align = attributes.getAttributes(index).getAlignment();
+    if (!align || align->value() != llvm::Value::MaximumAlignment) continue;
+    attributes = attributes.removeAttributeAtIndex(context, index, llvm::Attribute::Alignment);
+  }
+  return attributes;
+}
+
 class Silent : public llvm::DiagnosticHandler {
  public:
   bool handleDiagnostics(const llvm::DiagnosticInfo&) override { return true; }
@@ -40,9 +56,16 @@ void KeepWhatBitcodeHolds(llvm::Module& module) {
   module.getValueSymbolTable().*GetNameCounter() = 0;
   for (llvm::GlobalValue& global : module.global_values()) global.removeDeadConstantUsers();
   for (llvm::Function& function : module) {
+    llvm::LLVMContext& context = function.getContext();
     const llvm::Intrinsic::ID id = function.getIntrinsicID();
-    if (id == llvm::Intrinsic::not_intrinsic) continue;
-    function.setAttributes(llvm::Intrinsic::getAttributes(function.getContext(), id));
+    function.setAttributes(id == llvm::Intrinsic::not_intrinsic
+                               ? WithoutGreatestAlignment(context, function.getAttributes())
+                               : llvm::Intrinsic::getAttributes(context, id));
+    for (llvm::Instruction& instruction : llvm::instructions(function)) {
+      if (auto* const call = llvm::dyn_cast<llvm::CallBase>(&instruction)) {
+        call->setAttributes(WithoutGreatestAlignment(context, call->getAttributes()));
+      }
+    }
   }
 }
 

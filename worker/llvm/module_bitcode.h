@@ -16,7 +16,8 @@ namespace holdfast::llvm_session {
 // Drops what a module gathers in memory beside what bitcode holds, and what may steer later passes:
 //  - the counter behind names such as `f.1`, which begins anew;
 //  - constants that nobody uses any more, but that still count as uses of globals;
-//  - attributes of intrinsics other than LLVM's own, which LLVM resets whenever it reads bitcode.
+//  - attributes of intrinsics other than LLVM's own, which LLVM resets whenever it reads bitcode;
+//  - `align 4294967296`, as an attribute, which the reader does not see (attributor makes it).
 // Done before and after each action: then a module that was written and read goes on exactly like
 // the one that was not, and like one between two runs of `opt`. Takes less than a digest.
 //

@@ -11,6 +11,7 @@
 #include "llvm/IR/DerivedTypes.h"
 #include "llvm/IR/GlobalVariable.h"
 #include "llvm/IR/InstIterator.h"
+#include "llvm/IR/InstrTypes.h"
 #include "tests/worker/llvm/test_support.h"
 #include "worker/llvm/module_digest.h"
 #include "worker/llvm/module_loader.h"
@@ -65,6 +66,29 @@ TEST_F(ModuleBitcodeTest, IntrinsicsHaveTheAttributesThatTheReaderGivesThem) {
   intrinsic->addFnAttr(llvm::Attribute::MustProgress);
   KeepWhatBitcodeHolds(*module_);
   EXPECT_TRUE(intrinsic->getAttributes() == attributes);
+}
+
+TEST(ModuleBitcode, GreatestAlignmentIsDroppedAsTheReaderDropsIt) {
+  llvm::LLVMContext context, other_context;
+  const std::unique_ptr<llvm::Module> module = *LoadModule(
+      "define void @f(ptr align 4294967296 %p) {\n"
+      "  call void @f(ptr align 4294967296 %p)\n"
+      "  call void @f(ptr align 2147483648 %p)\n"
+      "  ret void\n"
+      "}\n",
+      context);
+  std::string bitcode;
+  WriteModule(*module, &bitcode);
+  const std::unique_ptr<llvm::Module> read = *ReadModule(bitcode, other_context);
+  EXPECT_EQ(ModuleDigest(*read), ModuleDigest(*module));
+  const llvm::Function& f = *module->getFunction("f");
+  EXPECT_FALSE(f.hasParamAttribute(0, llvm::Attribute::Alignment));
+  std::vector<bool> are_aligned;
+  for (const llvm::User* call : f.users()) {
+    are_aligned.push_back(llvm::cast<llvm::CallBase>(call)->getParamAlign(0).valueOrOne().value() ==
+                          1U << 31);
+  }
+  EXPECT_EQ(are_aligned, (std::vector<bool>{true, false}));  // Uses are listed from the last.
 }
 
 // For each instruction, in order, the numbers of the instructions that use it, in use-list order.
