@@ -1,0 +1,149 @@
+// Every observation space, on every program, in two worker processes: the value has the form that
+// the service declares, and one that is said to be deterministic is the same in both.
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "tests/integration/llvm_fixture.h"
+#include "tests/worker/llvm/event_form.h"
+#include "tests/worker/llvm/test_modules.h"
+
+namespace holdfast {
+namespace {
+
+using compiler_gym::Event;
+using compiler_gym::ObservationSpace;
+using google::protobuf::util::MessageDifferencer;
+using llvm_session::MakeModule;
+using llvm_session::TestModule;
+using llvm_session::TestModules;
+
+// What unchanged clients expect of some spaces, and no kind of space declares.
+enum class Form {
+  kTensors,  // An event_dict of tensors, each of one dimension.
+  kJson,     // An Opaque that holds JSON.
+  kMayLack,  // As declared, or no value at all.
+};
+struct Exception {
+  const char* space;
+  Form form;
+};
+constexpr Exception kExceptions[] = {
+    {"LexedIr", Form::kTensors},   {"CpuInfo", Form::kJson},    {"Programl", Form::kJson},
+    {"ProgramlJson", Form::kJson}, {"Runtime", Form::kMayLack}, {"Buildtime", Form::kMayLack},
+};
+
+absl::Status CheckTensors(const Event& event) {
+  if (!event.has_event_dict()) return absl::InvalidArgumentError("there is no event_dict");
+  for (const auto& [name, part] : event.event_dict().event()) {
+    compiler_gym::Space space;
+    if (part.has_int64_tensor()) {
+      space.mutable_int64_sequence();
+    } else {
+      space.mutable_string_sequence();
+    }
+    if (absl::Status status = CheckForm(space, part); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckJson(const Event& event) {
+  compiler_gym::Opaque opaque;
+  if (!event.any_value().UnpackTo(&opaque)) return absl::InvalidArgumentError("it is not Opaque");
+  if (!absl::StartsWith(opaque.format(), "json://") || !absl::StartsWith(opaque.data(), "{")) {
+    return absl::InvalidArgumentError("it is no object in JSON");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckObservation(const ObservationSpace& space, const Event& event) {
+  for (const Exception& exception : kExceptions) {
+    if (space.name() != exception.space) continue;
+    if (exception.form == Form::kTensors) return CheckTensors(event);
+    if (exception.form == Form::kJson) return CheckJson(event);
+    if (event.value_case() == Event::VALUE_NOT_SET) return absl::OkStatus();
+  }
+  return CheckForm(space.space(), event);
+}
+
+class ObservationWalk : public LlvmTest {
+ protected:
+  ObservationWalk() : LlvmTest({"--allow_benchmark_commands"}) {
+    compiler_gym::GetSpacesReply reply;
+    grpc::ClientContext context;
+    EXPECT_TRUE(service_.NewClient()->GetSpaces(&context, {}, &reply).ok());
+    spaces_.assign(reply.observation_space_list().begin(), reply.observation_space_list().end());
+  }
+
+  TestSession Start(const std::string& uri) {
+    int64_t id = 0;
+    const grpc::Status started =
+        StartSession(service_.NewClient().get(), uri, action_spaces_.at("passes"), &id);
+    EXPECT_TRUE(started.ok()) << started.error_message();
+    return TestSession(service_, id);
+  }
+
+  void ExpectAllAreAsDeclared(TestSession* one, TestSession* other) {
+    for (size_t i = 0; i < spaces_.size(); ++i) {
+      SCOPED_TRACE(spaces_[i].name());
+      const Event event = one->Observe(static_cast<int>(i));
+      const Event again = other->Observe(static_cast<int>(i));
+      for (const Event* observed : {&event, &again}) {
+        const absl::Status status = CheckObservation(spaces_[i], *observed);
+        EXPECT_TRUE(status.ok()) << status;
+      }
+      if (spaces_[i].deterministic()) {
+        EXPECT_TRUE(MessageDifferencer::Equals(event, again));
+      }
+    }
+  }
+
+  std::vector<ObservationSpace> spaces_;
+};
+
+TEST_F(ObservationWalk, DefaultsHaveTheFormOfAnObservation) {
+  ASSERT_FALSE(spaces_.empty());
+  for (const ObservationSpace& space : spaces_) {
+    const absl::Status status = CheckObservation(space, space.default_observation());
+    EXPECT_TRUE(status.ok()) << space.name() << ": " << status;
+  }
+}
+
+class ObservationWalkOn : public ObservationWalk, public testing::WithParamInterface<TestModule> {};
+
+TEST_P(ObservationWalkOn, EveryValueIsAsDeclaredAndDeterministic) {
+  const std::string uri = "benchmark://test/program";
+  const absl::StatusOr<std::string> program = MakeModule(GetParam());
+  ASSERT_TRUE(program.ok()) << program.status();
+  ASSERT_TRUE(AddBenchmark(service_.NewClient().get(), uri, *program).ok());
+  TestSession one = Start(uri);
+  TestSession other = Start(uri);
+  ASSERT_EQ(service_.workers().size(), 2u);
+  ExpectAllAreAsDeclared(&one, &other);
+  const std::vector<int64_t> actions = {Action("passes", "sroa"), Action("passes", "inline"),
+                                        Action("passes", "simplifycfg")};
+  ASSERT_TRUE(one.Step(actions).ok());
+  ASSERT_TRUE(other.Step(actions).ok());
+  ExpectAllAreAsDeclared(&one, &other);
+  one.End();
+  other.End();
+}
+
+// Those that have a target: without one there is no object code to measure.
+std::vector<TestModule> ProgramsWithTarget() {
+  std::vector<TestModule> programs = TestModules(/*count=*/8, /*seed=*/4, /*max_functions=*/5);
+  const auto has_none = [](const TestModule& program) {
+    return program.kind == TestModule::Kind::kStress;
+  };
+  programs.erase(std::remove_if(programs.begin(), programs.end(), has_none), programs.end());
+  return programs;
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, ObservationWalkOn, testing::ValuesIn(ProgramsWithTarget()));
+
+}  // namespace
+}  // namespace holdfast
