@@ -43,6 +43,17 @@ class CheckpointedSessionTest : public SessionTest {
       AnswerError(1, grpc::StatusCode::INTERNAL, Applied(0));
     }
   }
+  // Another's checkpoint, worth more than all that is held, which is one and has to go.
+  std::shared_ptr<Checkpoint> TakeAllRoom() {
+    RebuildCosts dear;
+    dear.head = absl::Hours(1e9);
+    HeldSnapshot large;
+    large.set_snapshot(std::string((1 << 20) - 5, 'x'));
+    std::shared_ptr<Checkpoint> taken = checkpoints_.Add(1, dear, std::move(large));
+    EXPECT_NE(taken, nullptr);
+    EXPECT_EQ(checkpoints_.GetStats().dropped, 1);
+    return taken;
+  }
   std::shared_ptr<Session> Fork() {
     const size_t count = forks_.size();
     session_->Fork(8, kCaller, [&](const grpc::Status& status, std::shared_ptr<Session> forked) {
@@ -147,12 +158,7 @@ TEST_F(CheckpointedSessionTest, SnapshotWithoutRoomDoesNotReplaceTheOneThatIsHel
 // It is as dear to rebuild as if there never had been one.
 TEST_F(CheckpointedSessionTest, SessionWhoseSnapshotWasDroppedIsNotParkedAsCheap) {
   TakeSnapshotOnWorker1();
-  RebuildCosts dear;
-  dear.head = absl::Hours(1e9);
-  HeldSnapshot large;
-  large.set_snapshot(std::string((1 << 20) - 5, 'x'));
-  const auto other = checkpoints_.Add(1, dear, std::move(large));
-  ASSERT_EQ(checkpoints_.GetStats().dropped, 1);
+  const auto other = TakeAllRoom();
   session_->ParkIfIdleSince(absl::Now());
   EXPECT_EQ(Asked(1), "snapshot") << "another, before it goes";
 }
@@ -340,13 +346,7 @@ TEST_F(CheckpointedSessionTest, RestoreThatTakesTooLongLeavesTimeForAReplay) {
 
 TEST_F(CheckpointedSessionTest, WithoutTheDroppedSnapshotAllIsReplayed) {
   TakeSnapshotOnWorker1();
-  RebuildCosts dear;
-  dear.head = absl::Hours(1e9);
-  HeldSnapshot large;
-  large.set_snapshot(std::string((1 << 20) - 5, 'x'));  // Room for it alone.
-  const auto other = checkpoints_.Add(1, dear, std::move(large));
-  ASSERT_NE(other->Get(), nullptr);
-  ASSERT_EQ(checkpoints_.GetStats().dropped, 1);
+  const auto other = TakeAllRoom();
   Exit(1, SIGKILL);
   const ResultPtr next = Step({2});
   ReplayOn(2, {{"step 1", 1}});

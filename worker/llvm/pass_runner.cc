@@ -103,8 +103,8 @@ absl::Status CatchErrors(llvm::LLVMContext& context, absl::string_view what,
   run();
   context.setDiagnosticHandler(std::make_unique<llvm::DiagnosticHandler>());
   if (first_error.empty()) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("LLVM reported an error in ",
-                                          what.substr(0, kMaxLlvmText), ": ", first_error));
+  return absl::InternalError(
+      absl::StrCat("LLVM reported an error in ", what.substr(0, kMaxLlvmText), ": ", first_error));
 }
 
 absl::Status RunPipeline(absl::string_view text, llvm::Module& module) {
