@@ -101,7 +101,7 @@ void Require(const absl::Status& status) { Require(status.ok(), status.ToString(
 class LocalSession {
  public:
   LocalSession(int space, const std::string& bitcode, const std::string& scratch)
-      : session_(SessionContext{scratch, false}) {
+      : session_(SessionContext{scratch, false, scratch + "/files"}) {
     compiler_gym::Benchmark benchmark;
     benchmark.mutable_program()->set_contents(bitcode);
     Require(session_.Init(space, benchmark));

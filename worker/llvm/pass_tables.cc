@@ -6,8 +6,7 @@ namespace {
 
 using Kind = LoopHint::Kind;
 
-// Both passes refuse most loops as clang leaves them: with variables in memory, and the exit at the
-// top.
+// As clang leaves loops, with variables in memory and the exit at the top, none can be vectorised.
 constexpr absl::string_view kUnroll = "function(sroa,loop(loop-rotate),loop-unroll)";
 constexpr absl::string_view kVectorize = "function(sroa,loop(loop-rotate),loop-vectorize)";
 

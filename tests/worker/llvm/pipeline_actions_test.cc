@@ -89,6 +89,16 @@ TEST(PipelineActionsDeathTest, OneThatParsesMayStillBeFatal) {
   EXPECT_DEATH((void)session.Step("function(sroa),trigger-crash-module"), "");
 }
 
+TEST(PipelineActionsDeathTest, APassThatWantsATargetIsFatalWithoutOne) {
+  GTEST_FLAG_SET(death_test_style, "fast");
+  constexpr char kWithoutTriple[] = "define i32 @f(i32 %a) {\n  ret i32 %a\n}\n";
+  for (const char* text : {"expand-memcmp", "interleaved-access", "typepromotion"}) {
+    SessionUnderTest session;
+    ASSERT_TRUE(session.Init("pipeline", kWithoutTriple).ok());
+    EXPECT_DEATH((void)session.Step(text), "") << text;
+  }
+}
+
 TEST(PipelineActions, ARestoredSessionGoesOnAlike) {
   const std::string program = DemoProgram("calculator.c");
   SessionUnderTest session, restored;
