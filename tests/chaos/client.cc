@@ -1,5 +1,8 @@
 #include "tests/chaos/client.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -32,7 +35,15 @@ std::string CodeName(StatusCode code) {
 }  // namespace
 
 size_t Digest(const google::protobuf::Message& message) {
-  return std::hash<std::string>()(message.SerializeAsString());
+  // Maps, as in the observation LexedIr, have no order of their own.
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  return std::hash<std::string>()(bytes);
 }
 
 Client::Client(const ServiceProcess& service, const Offer& offer, uint64_t seed)

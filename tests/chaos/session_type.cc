@@ -69,7 +69,8 @@ const std::vector<SessionType>& SessionTypes() {
        "passes",
        "Ir",
        // Of the original program, whatever the session has done to it.
-       {"IrInstructionCountO0", "IrInstructionCountO3", "IrInstructionCountOz"},
+       {"IrInstructionCountO0", "IrInstructionCountO3", "IrInstructionCountOz", "TextSizeO0",
+        "TextSizeO3", "TextSizeOz", "ObjectTextSizeO0", "ObjectTextSizeO3", "ObjectTextSizeOz"},
        {},
        12,
        LlvmPrograms},

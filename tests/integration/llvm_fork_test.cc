@@ -55,7 +55,8 @@ TEST_P(LlvmForkTest, RestoredForkedAndUndisturbedSessionsAreOne) {
   ASSERT_EQ(State(&restored), State(&undisturbed));
   EXPECT_GE(service_.Metric(kRestored).value_or(0), 2) << "they were replayed";
 
-  const std::vector<int> observed = {observations_.at("Ir"), observations_.at("Bitcode")};
+  const std::vector<int> observed = {observations_.at("Ir"), observations_.at("IrSha1"),
+                                     observations_.at("Bitcode")};
   for (int i = 0; i < kPassesAfter; ++i) {
     const int64_t pass = RandomPass();
     const std::string step = absl::StrCat(NameOf(pass), ", pass ", i);
@@ -67,8 +68,10 @@ TEST_P(LlvmForkTest, RestoredForkedAndUndisturbedSessionsAreOne) {
       ASSERT_EQ(reply.action_had_no_effect(), expected.action_had_no_effect()) << step;
       ASSERT_EQ(reply.observation(0).string_value(), expected.observation(0).string_value())
           << step;
-      ASSERT_TRUE(reply.observation(1).SerializeAsString() ==
-                  expected.observation(1).SerializeAsString())
+      ASSERT_EQ(reply.observation(1).string_value(), expected.observation(1).string_value())
+          << step;
+      ASSERT_TRUE(reply.observation(2).SerializeAsString() ==
+                  expected.observation(2).SerializeAsString())
           << step;
     }
   }
