@@ -39,7 +39,8 @@ class WorkerWatchdog {
   struct Events {
     // At most once: a limit is exceeded. The worker is not watched any more.
     absl::AnyInvocable<void(const WorkerFailure& excess)> on_excess;
-    // At most once: it has grown, see HasGrown().
+    // At each look between two calls, once it has grown; see HasGrown(). The session may not want
+    // to move at once.
     absl::AnyInvocable<void()> on_grown;
   };
 

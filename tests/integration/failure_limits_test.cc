@@ -207,9 +207,9 @@ TEST(FailureLimitsTest, WrongStepSaysWhatIsWrongAndChangesNothing) {
       {[](Request* request) { request->add_action(); },
        "action[1] has no value, must have int64_value"},
       {[](Request* request) { request->add_observation_space(99); },
-       "observation_space is 99, must be in [0, 6]"},
+       "observation_space is 99, must be in [0, 7]"},
       {[](Request* request) { request->add_observation_space(-1); },
-       "observation_space is -1, must be in [0, 6]"},
+       "observation_space is -1, must be in [0, 7]"},
   };
   for (const auto& test_case : kCases) {
     Request request;
@@ -251,8 +251,8 @@ TEST(FailureLimitsTest, WrongStartSaysWhatIsWrong) {
        StatusCode::NOT_FOUND, "Benchmark not found: benchmark://test/none"},
       {[](Request* request) { request->set_action_space(2); }, StatusCode::INVALID_ARGUMENT,
        "action_space is 2, must be in [0, 1]"},
-      {[](Request* request) { request->add_observation_space(7); }, StatusCode::INVALID_ARGUMENT,
-       "observation_space is 7, must be in [0, 6]"},
+      {[](Request* request) { request->add_observation_space(8); }, StatusCode::INVALID_ARGUMENT,
+       "observation_space is 8, must be in [0, 7]"},
   };
   for (const auto& test_case : kCases) {
     Request request;

@@ -282,7 +282,7 @@ TEST(WarmWorkersTest, AreAsManyAsAreAskedForAndNoMoreAfterwards) {
   for (std::thread& client : clients) client.join();
   EXPECT_TRUE(WaitUntil([&] { return service.Metric("holdfast_workers{state=\"idle\"}") == 1; },
                         absl::Minutes(1)));
-  EXPECT_EQ(service.workers().size(), 1u);
+  EXPECT_TRUE(WaitUntil([&] { return service.workers().size() == 1; }));
 }
 
 }  // namespace
