@@ -2,11 +2,14 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "tests/worker/llvm/test_support.h"
 #include "worker/llvm/source_compiler.h"
@@ -50,6 +53,24 @@ absl::StatusOr<std::string> RunOpt(absl::string_view pipeline, absl::string_view
 
 absl::StatusOr<std::string> Disassemble(absl::string_view bitcode) {
   return RunTool({"llvm-dis-19", kInput, "-o", kOutput}, bitcode);
+}
+
+absl::StatusOr<int64_t> ObjectTextSizeByTools(absl::string_view bitcode) {
+  const absl::StatusOr<std::string> object =
+      RunTool({"clang-19", "-w", "-xir", "-c", kInput, "-o", kOutput}, bitcode);
+  if (!object.ok()) return object.status();
+  const absl::StatusOr<std::string> table =
+      RunTool({"sh", "-c", absl::StrCat("size ", kInput, " >", kOutput)}, *object);
+  if (!table.ok()) return table.status();
+  // A line of headings, then one of numbers, `text` first.
+  const std::vector<absl::string_view> words =
+      absl::StrSplit(*table, absl::ByAnyChar(" \t\n"), absl::SkipEmpty());
+  const auto name = std::find(words.begin(), words.end(), "filename");
+  int64_t text = 0;
+  if (name == words.end() || name + 1 == words.end() || !absl::SimpleAtoi(name[1], &text)) {
+    return absl::InternalError(absl::StrCat("size printed: ", *table));
+  }
+  return text;
 }
 
 absl::StatusOr<std::string> CsmithProgram(uint32_t seed, int max_functions) {

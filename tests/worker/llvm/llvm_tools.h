@@ -19,6 +19,9 @@ absl::StatusOr<std::string> RunOpt(absl::string_view pipeline, absl::string_view
 // The text of bitcode, as llvm-dis-19 prints it.
 absl::StatusOr<std::string> Disassemble(absl::string_view bitcode);
 
+// The column `text` of `size` for the object file that `clang-19 -xir -c` makes of bitcode.
+absl::StatusOr<int64_t> ObjectTextSizeByTools(absl::string_view bitcode);
+
 // A C program by csmith, with so many functions at most, as bitcode that is not optimised.
 absl::StatusOr<std::string> CsmithProgram(uint32_t seed, int max_functions);
 

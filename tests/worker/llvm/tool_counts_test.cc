@@ -1,6 +1,7 @@
 // What the session counts is what can be counted in the text that LLVM's own tools print.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,36 @@ TEST_P(ToolCounts, AreTheSessions) {
 INSTANTIATE_TEST_SUITE_P(Modules, ToolCounts,
                          testing::ValuesIn(TestModules(/*count=*/13, /*seed=*/50,
                                                        /*max_functions=*/5)));
+
+// Only programs with a target have object code.
+std::vector<TestModule> ProgramsWithTarget() {
+  std::vector<TestModule> programs = TestModules(/*count=*/13, /*seed=*/50, /*max_functions=*/5);
+  const auto has_none = [](const TestModule& program) {
+    return program.kind == TestModule::Kind::kStress;
+  };
+  programs.erase(std::remove_if(programs.begin(), programs.end(), has_none), programs.end());
+  return programs;
+}
+
+class ObjectTextSize : public testing::TestWithParam<TestModule> {};
+
+TEST_P(ObjectTextSize, IsWhatClangAndSizeTell) {
+  const absl::StatusOr<std::string> program = MakeModule(GetParam());
+  ASSERT_TRUE(program.ok()) << program.status();
+  SessionUnderTest session;
+  ASSERT_TRUE(session.Init("passes", *program).ok());
+  for (const char* pass : {"forceattrs", "sroa", "inline", "simplifycfg", "loop-vectorize"}) {
+    SCOPED_TRACE(pass);
+    ASSERT_TRUE(session.Step(pass).ok());
+    const auto bitcode = session.Observe("Bitcode");
+    ASSERT_TRUE(bitcode.ok()) << bitcode.status();
+    const absl::StatusOr<int64_t> size = ObjectTextSizeByTools(bitcode->byte_tensor().value());
+    ASSERT_TRUE(size.ok()) << size.status();
+    EXPECT_EQ(session.Count("ObjectTextSizeBytes"), *size);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, ObjectTextSize, testing::ValuesIn(ProgramsWithTarget()));
 
 }  // namespace
 }  // namespace holdfast::llvm_session
