@@ -46,7 +46,11 @@ absl::StatusOr<WorkingDirectory> WorkingDirectory::Make(const std::string& path)
   }
   const std::string logs = directory.logs();
   if (mkdir(logs.c_str(), 0700) != 0 && errno != EEXIST) return Failed("make", logs);
-  directory.scratch_ = directory.path_ + "/scratch-XXXXXX";
+  // CompilerGym's client makes its directories in memory, where programs may not be executable, and
+  // links `disk` to one that is not.
+  std::error_code ignored;
+  const bool has_disk = std::filesystem::is_directory(directory.path_ + "/disk", ignored);
+  directory.scratch_ = directory.path_ + (has_disk ? "/disk" : "") + "/scratch-XXXXXX";
   if (mkdtemp(directory.scratch_.data()) == nullptr) return Failed("make", directory.scratch_);
   // Left by a run that was killed: a client must not take them for ours.
   directory.Remove("port.txt");

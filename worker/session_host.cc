@@ -249,8 +249,12 @@ absl::Status SessionHost::ApplyActions(const StepRequest& request, StepReply* re
     absl::StatusOr<ActionResult> result =
         Guarded("ApplyAction", [&] { return session_->ApplyAction(action); });
     if (!result.ok()) {
+      answer->clean = IsCleanError(result.status());
       failure = result.status();
-      answer->clean = IsCleanError(failure);
+      if (request.action_size() > 1) {  // Which one, for those before it stay applied.
+        failure = absl::Status(failure.code(), absl::StrCat("action[", answer->actions_applied,
+                                                            "]: ", failure.message()));
+      }
       break;
     }
     ++answer->actions_applied;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
@@ -55,17 +56,21 @@ absl::StatusOr<int64_t> Baselines::Get(Metric metric, absl::string_view level) {
   if (const auto known = values_.find(name); known != values_.end()) return known->second;
   absl::StatusOr<int64_t> value = Compute(metric, level);
   if (!value.ok()) {
-    value = absl::Status(value.status().code(),
-                         absl::StrCat("The baseline -", level, ": ", value.status().message()));
+    const absl::string_view what =
+        metric == Metric::kInstructionCount ? "" : "Failed to compute .text size cost: ";
+    return absl::Status(value.status().code(),
+                        absl::StrCat(what, "The baseline -", level, ": ",
+                                     absl::StripPrefix(value.status().message(), what)));
   }
-  values_.emplace(name, value);
+  values_.emplace(name, *value);
   return value;
 }
 
 absl::StatusOr<int64_t> Baselines::Compute(Metric metric, absl::string_view level) {
-  auto known = optimised_.find(level);
-  if (known == optimised_.end()) known = optimised_.emplace(level, Optimise(level)).first;
-  if (!known->second.ok()) return known->second;
+  if (optimised_.find(level) == optimised_.end()) {
+    if (absl::Status done = Optimise(level); !done.ok()) return done;
+    optimised_.emplace(level);
+  }
   const llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> bitcode =
       llvm::MemoryBuffer::getFile(FileOf(level));
   if (!bitcode) {
@@ -95,11 +100,7 @@ absl::Status Baselines::Optimise(absl::string_view level) {
       .status();
 }
 
-void Baselines::Save(Values* values) const {
-  for (const auto& [name, value] : values_) {
-    if (value.ok()) (*values)[name] = *value;
-  }
-}
+void Baselines::Save(Values* values) const { values->insert(values_.begin(), values_.end()); }
 
 void Baselines::Restore(const Values& values) { values_.insert(values.begin(), values.end()); }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -24,7 +25,8 @@ class Baselines {
   // `original`: bitcode, text IR or source. Not read before a value is asked for.
   Baselines(std::string original, const BenchmarkCommands* commands, std::string scratch_directory);
 
-  // Of the program after `default<LEVEL>`, LEVEL as in "Oz". Errors name the level.
+  // Of the program after `default<LEVEL>`, LEVEL as in "Oz". Errors name the level, and are not
+  // kept: the next time the machine may be less busy.
   absl::StatusOr<int64_t> Get(Metric metric, absl::string_view level);
 
   // The values that are known, for a snapshot, and back.
@@ -40,8 +42,8 @@ class Baselines {
   std::string original_;
   const BenchmarkCommands* const commands_;
   const std::string scratch_directory_;
-  std::map<std::string, absl::Status, std::less<>> optimised_;          // By level.
-  std::map<std::string, absl::StatusOr<int64_t>, std::less<>> values_;  // As "TextSizeO3".
+  std::set<std::string, std::less<>> optimised_;        // The levels whose files are there.
+  std::map<std::string, int64_t, std::less<>> values_;  // As "TextSizeO3".
 };
 
 }  // namespace holdfast::llvm_session

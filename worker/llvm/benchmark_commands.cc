@@ -18,6 +18,7 @@ using compiler_gym::Command;
 
 constexpr absl::Duration kDefaultLimit = absl::Minutes(1);
 constexpr size_t kMaxOutput = 1024;
+constexpr size_t kMaxLine = 128 << 10;  // What Linux allows for one argument of a program.
 // What clang calls the object file that it makes of kInput.
 constexpr absl::string_view kObject = "out.o";
 
@@ -45,7 +46,19 @@ Environment BuildEnvironment(const Command& command, const std::string& director
   return environment;
 }
 
-absl::Status CheckLimit(absl::string_view name, const Command& command) {
+std::string LineOf(const Command& command) { return absl::StrJoin(command.argument(), " "); }
+
+absl::Status CheckCommand(absl::string_view name, const Command& command) {
+  const std::string line = LineOf(command);
+  if (absl::StrContains(line, '\0')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("dynamic_config.", name, ".argument has a NUL byte"));
+  }
+  if (line.size() >= kMaxLine) {
+    return absl::InvalidArgumentError(absl::StrCat("dynamic_config.", name, ".argument has ",
+                                                   line.size(), " bytes, must have fewer than ",
+                                                   kMaxLine));
+  }
   if (command.timeout_seconds() >= 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("dynamic_config.", name, ".timeout_seconds is ", command.timeout_seconds(),
@@ -97,8 +110,6 @@ absl::StatusOr<absl::Duration> RunLine(absl::string_view name, const std::string
   return result->wall_time;
 }
 
-std::string LineOf(const Command& command) { return absl::StrJoin(command.argument(), " "); }
-
 // A whole command: files before, the line, files after.
 absl::StatusOr<absl::Duration> Execute(absl::string_view name, const Command& command,
                                        const Environment& environment,
@@ -127,13 +138,13 @@ absl::Status ExecuteAll(absl::string_view name, const Commands& commands,
 
 absl::StatusOr<BenchmarkCommands> BenchmarkCommands::Create(
     compiler_gym::BenchmarkDynamicConfig config) {
-  absl::Status status = CheckLimit("build_cmd", config.build_cmd());
-  status.Update(CheckLimit("run_cmd", config.run_cmd()));
+  absl::Status status = CheckCommand("build_cmd", config.build_cmd());
+  status.Update(CheckCommand("run_cmd", config.run_cmd()));
   for (const Command& command : config.pre_run_cmd()) {
-    status.Update(CheckLimit("pre_run_cmd", command));
+    status.Update(CheckCommand("pre_run_cmd", command));
   }
   for (const Command& command : config.post_run_cmd()) {
-    status.Update(CheckLimit("post_run_cmd", command));
+    status.Update(CheckCommand("post_run_cmd", command));
   }
   if (!status.ok()) return status;
   return BenchmarkCommands(std::move(config));

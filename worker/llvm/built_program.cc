@@ -31,15 +31,6 @@ absl::Status PrepareBuild(const llvm::Module& module, const std::string& directo
   return WriteBitcodeFile(module, absl::StrCat(directory, "/", BenchmarkCommands::kInput));
 }
 
-std::set<std::string> NamesIn(const std::string& directory) {
-  std::set<std::string> names;
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored)) {
-    names.insert(entry.path().filename());
-  }
-  return names;
-}
-
 }  // namespace
 
 BuiltProgram::BuiltProgram(const BenchmarkCommands* commands, std::string directory)
@@ -58,7 +49,6 @@ absl::Status BuiltProgram::MakeBuilds(const llvm::Module& module, int64_t count)
     if (!time.ok()) return time.status();
     build_times_ = until_now;
     build_times_.push_back(absl::ToDoubleSeconds(*time));
-    built_files_ = NamesIn(directory_);
   }
   return absl::OkStatus();
 }
@@ -69,29 +59,35 @@ absl::StatusOr<std::vector<double>> BuiltProgram::BuildTimes(const llvm::Module&
   return std::vector<double>(build_times_.begin(), build_times_.begin() + count);
 }
 
-absl::Status BuiltProgram::RunAll(int64_t warmups, int64_t count,
-                                  std::vector<double>* times) const {
-  if (absl::Status status = commands_->BeforeRuns(directory_); !status.ok()) return status;
-  absl::Status status;
+absl::StatusOr<std::vector<double>> BuiltProgram::RunIn(const std::string& directory,
+                                                        int64_t warmups, int64_t count) const {
+  absl::Status status = commands_->BeforeRuns(directory);
+  if (!status.ok()) return status;
+  std::vector<double> times;
   for (int64_t run = -warmups; run < count && status.ok(); ++run) {
-    const absl::StatusOr<absl::Duration> time = commands_->Run(directory_);
+    const absl::StatusOr<absl::Duration> time = commands_->Run(directory);
     status = time.status();
-    if (time.ok() && run >= 0) times->push_back(absl::ToDoubleSeconds(*time));
+    if (time.ok() && run >= 0) times.push_back(absl::ToDoubleSeconds(*time));
   }
-  status.Update(commands_->AfterRuns(directory_));
-  return status;
+  status.Update(commands_->AfterRuns(directory));
+  if (!status.ok()) return status;
+  return times;
 }
 
 absl::StatusOr<std::vector<double>> BuiltProgram::RunTimes(const llvm::Module& module,
                                                            int64_t warmups, int64_t count) {
   if (absl::Status status = MakeBuilds(module, 1); !status.ok()) return status;
-  std::vector<double> times;
-  const absl::Status status = RunAll(warmups, count, &times);
-  // So that no run finds what an earlier one has left, and all take as long as the first.
-  for (const std::string& name : NamesIn(directory_)) {
-    if (built_files_.count(name) == 0) Remove(absl::StrCat(directory_, "/", name));
+  const std::string copy = absl::StrCat(directory_, ".run");
+  std::error_code error;
+  fs::remove_all(copy, error);
+  if (!error) {
+    fs::copy(directory_, copy, fs::copy_options::recursive | fs::copy_options::copy_symlinks,
+             error);
   }
-  if (!status.ok()) return status;
+  absl::StatusOr<std::vector<double>> times = absl::InternalError(
+      absl::StrCat("cannot copy ", directory_, " to ", copy, ": ", error.message()));
+  if (!error) times = RunIn(copy, warmups, count);
+  Remove(copy);
   return times;
 }
 

@@ -3,7 +3,6 @@
 #define HOLDFAST_WORKER_LLVM_BUILT_PROGRAM_H_
 
 #include <cstdint>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -18,8 +17,8 @@ namespace holdfast::llvm_session {
 // that was built last. Errors are those of BenchmarkCommands.
 class BuiltProgram {
  public:
-  // The commands run in `directory`, which this makes, empties before each build, and removes at
-  // the end. `commands` must have a build command when something else than they is asked for.
+  // The program is built in `directory`, which this makes, empties before each build, and removes
+  // at the end. `commands` must have a build command when something else than they is asked for.
   BuiltProgram(const BenchmarkCommands* commands, std::string directory);
   ~BuiltProgram();
   BuiltProgram(const BuiltProgram&) = delete;
@@ -32,7 +31,8 @@ class BuiltProgram {
   absl::StatusOr<std::vector<double>> BuildTimes(const llvm::Module& module, int64_t count);
 
   // Wall times in seconds of `count` runs, after `warmups` others. The commands that belong before
-  // and after runs are executed once. Then all files are removed that the build did not make.
+  // and after runs are executed once. All of it happens in a copy of what was built: so no later
+  // observation sees what these have done, and none takes longer for it.
   absl::StatusOr<std::vector<double>> RunTimes(const llvm::Module& module, int64_t warmups,
                                                int64_t count);
 
@@ -43,14 +43,14 @@ class BuiltProgram {
 
  private:
   absl::Status MakeBuilds(const llvm::Module& module, int64_t count);
-  absl::Status RunAll(int64_t warmups, int64_t count, std::vector<double>* times) const;
+  absl::StatusOr<std::vector<double>> RunIn(const std::string& directory, int64_t warmups,
+                                            int64_t count) const;
 
   const BenchmarkCommands* const commands_;
   const std::string directory_;
   // In seconds, of the module of this digest. Unless empty, the directory holds the last.
   std::vector<double> build_times_;
   std::string digest_;
-  std::set<std::string> built_files_;  // What the directory held then.
 };
 
 }  // namespace holdfast::llvm_session

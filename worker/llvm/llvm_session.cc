@@ -130,6 +130,7 @@ absl::Status LlvmSession::Restore(int action_space, const compiler_gym::Benchmar
   }
   program_ = *std::move(program);
   changes_.assign(saved.change().begin(), saved.change().end());
+  if (!changes_.empty()) program_->set_is_changed();
   return absl::OkStatus();
 }
 
@@ -153,6 +154,7 @@ absl::StatusOr<bool> LlvmSession::Apply(Change change) {
   const absl::Status ran = RunPass(*pass, program_->module());
   const std::string before = std::exchange(digest_, ModuleDigest(program_->module()));
   if (!ran.ok()) return ran;
+  program_->set_is_changed();
   changes_.push_back(std::move(change));
   return digest_ != before;
 }

@@ -232,9 +232,14 @@ absl::StatusOr<Event> TimesEvent(const absl::StatusOr<std::vector<double>>& time
 absl::StatusOr<Event> Runtime(Program& program) {
   if (!program.build().commands().is_runnable()) return Event();
   const SessionParameters& parameters = program.parameters();
-  return TimesEvent(program.build().RunTimes(program.module(),
-                                             parameters.warmup_runs_count_per_runtime_observation,
-                                             parameters.runtimes_per_observation_count));
+  absl::StatusOr<Event> times = TimesEvent(program.build().RunTimes(
+      program.module(), parameters.warmup_runs_count_per_runtime_observation,
+      parameters.runtimes_per_observation_count));
+  // A program that fails after passes is no mistake of the caller's: they have broken it.
+  if (program.is_changed() && absl::IsInvalidArgument(times.status())) {
+    return absl::InternalError(times.status().message());
+  }
+  return times;
 }
 
 absl::StatusOr<Event> Buildtime(Program& program) {

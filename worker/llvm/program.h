@@ -41,6 +41,9 @@ class Program {
   BuiltProgram& build() { return build_; }
   // Where files go that the client is told of; see SessionContext.
   const std::string& client_files_directory() const { return client_files_directory_; }
+  // Whether anything was done to the module since it was loaded, in this process or before.
+  bool is_changed() const { return is_changed_; }
+  void set_is_changed() { is_changed_ = true; }
   // How it is measured.
   SessionParameters& parameters() { return parameters_; }
 
@@ -53,6 +56,7 @@ class Program {
   std::unique_ptr<llvm::Module> module_;
   Baselines baselines_;
   BuiltProgram build_;
+  bool is_changed_ = false;
   SessionParameters parameters_;
 };
 

@@ -11,6 +11,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -27,9 +31,14 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   return pointers;
 }
 
-// Tells the parent why there is no program, by errno.
-[[noreturn]] void Fail(int error_pipe) {
-  const int error = errno;
+// Why there is no program.
+struct StartError {
+  int error = 0;  // An errno; 0: there is one.
+  bool is_of_directory = false;
+};
+
+[[noreturn]] void Fail(int error_pipe, bool is_of_directory = false) {
+  const StartError error = {errno, is_of_directory};
   const ssize_t ignored = write(error_pipe, &error, sizeof(error));
   _exit(ignored == sizeof(error) ? 126 : 127);
 }
@@ -48,22 +57,23 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   const int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (input < 0 || chdir(directory) != 0 || dup2(input, STDIN_FILENO) < 0 ||
-      dup2(output_pipe, STDOUT_FILENO) < 0 || dup2(output_pipe, STDERR_FILENO) < 0) {
+  if (chdir(directory) != 0) Fail(error_pipe, /*is_of_directory=*/true);
+  if (input < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(output_pipe, STDOUT_FILENO) < 0 ||
+      dup2(output_pipe, STDERR_FILENO) < 0) {
     Fail(error_pipe);
   }
   execvpe(arguments[0], arguments.data(), environment.data());
   Fail(error_pipe);
 }
 
-// 0, or the errno of what failed before the program began. Returns when it has begun.
-int ReadError(int error_pipe) {
-  int error = 0;
+// Returns when the program has begun, or it is known why it does not.
+StartError ReadError(int error_pipe) {
+  StartError error;
   ssize_t count = 0;
   do {
     count = read(error_pipe, &error, sizeof(error));
   } while (count < 0 && errno == EINTR);
-  return count == sizeof(error) ? error : 0;
+  return count == sizeof(error) ? error : StartError();
 }
 
 // Takes what is there now, without waiting. False: nobody will write any more.
@@ -97,6 +107,41 @@ bool AwaitEnd(int process, int output_pipe, absl::Time deadline, size_t max_outp
   }
 }
 
+// Of this process, dead ones too.
+std::set<pid_t> Children() {
+  std::set<pid_t> children;
+  std::error_code ignored;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", ignored)) {
+    std::ifstream list(thread.path() / "children");
+    for (pid_t child = 0; list >> child;) children.insert(child);
+  }
+  return children;
+}
+
+// While there is one, processes whose parents end become this process's children.
+class AdoptsOrphans {
+ public:
+  AdoptsOrphans() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
+  ~AdoptsOrphans() { prctl(PR_SET_CHILD_SUBREAPER, 0); }
+  AdoptsOrphans(const AdoptsOrphans&) = delete;
+  AdoptsOrphans& operator=(const AdoptsOrphans&) = delete;
+};
+
+// What a program left that left its group, and what that leaves in turn. Bounded: who starts
+// processes faster than we kill them is ended with the worker.
+void KillChildrenBut(const std::set<pid_t>& kept) {
+  for (int round = 0; round < 1000; ++round) {
+    bool are_left = false;
+    for (const pid_t child : Children()) {
+      if (kept.count(child) != 0) continue;
+      are_left = true;
+      kill(child, SIGKILL);
+      waitpid(child, nullptr, 0);
+    }
+    if (!are_left) return;
+  }
+}
+
 }  // namespace
 
 std::string SubprocessResult::Describe() const {
@@ -114,6 +159,8 @@ absl::StatusOr<SubprocessResult> RunSubprocess(const SubprocessOptions& options)
   const std::vector<char*> arguments = Pointers(options.arguments);
   const std::vector<char*> environment = Pointers(options.environment);
   const pid_t parent = getpid();
+  const std::set<pid_t> children_before = Children();
+  const AdoptsOrphans adopts_orphans;
   const absl::Time start = absl::Now();
   const pid_t child = fork();
   if (child == 0) {
@@ -126,25 +173,33 @@ absl::StatusOr<SubprocessResult> RunSubprocess(const SubprocessOptions& options)
   setpgid(child, child);  // Whoever is first.
   const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
   const int pidfd_error = errno;
-  const int start_error = ReadError(error->first.get());
+  const StartError start_error = ReadError(error->first.get());
+  const absl::Time begun = absl::Now();  // A large process takes long to fork: no time of theirs.
 
   SubprocessResult result;
   const bool has_ended =
       process && AwaitEnd(process.get(), output->first.get(), start + options.limit,
                           options.max_output_bytes, &result.output);
-  result.wall_time = absl::Now() - start;
+  result.wall_time = absl::Now() - begun;
   // Before the child is reaped, so that the number still names its group.
   kill(-child, SIGKILL);
   while (waitpid(child, &result.wait_status, 0) < 0 && errno == EINTR) {
   }
+  KillChildrenBut(children_before);
   ReadSome(output->first.get(), options.max_output_bytes, &result.output);
 
   if (!process) {
     return absl::InternalError(absl::StrCat("cannot watch ", name, ": ", strerror(pidfd_error)));
   }
-  if (start_error != 0) {
-    const std::string message = absl::StrCat("cannot run ", name, ": ", strerror(start_error));
-    return start_error == ENOENT ? absl::NotFoundError(message) : absl::InternalError(message);
+  if (start_error.is_of_directory) {
+    return absl::InternalError(
+        absl::StrCat("cannot enter ", options.directory, ": ", strerror(start_error.error)));
+  }
+  if (start_error.error != 0) {
+    const std::string message =
+        absl::StrCat("cannot run ", name, ": ", strerror(start_error.error));
+    return start_error.error == ENOENT ? absl::NotFoundError(message)
+                                       : absl::InternalError(message);
   }
   if (!has_ended) {
     return absl::DeadlineExceededError(absl::StrCat(

@@ -25,9 +25,9 @@ struct SubprocessOptions {
 };
 
 struct SubprocessResult {
-  int wait_status = 0;  // As waitpid() tells it.
-  std::string output;   // stdout and stderr, in the order in which they came.
-  absl::Duration wall_time;
+  int wait_status = 0;       // As waitpid() tells it.
+  std::string output;        // stdout and stderr, in the order in which they came.
+  absl::Duration wall_time;  // Of the program, without what it took to start it.
 
   bool succeeded() const { return wait_status == 0; }
   // "exited with code 2", "was ended by Segmentation fault".
@@ -35,8 +35,9 @@ struct SubprocessResult {
 };
 
 // Runs the program to its end, with /dev/null as stdin, and blocks until then. It has a process
-// group of its own, all of which is killed when the program ends, or exceeds its limit, or this
-// process ends. (What left the group is the runtime's to find.)
+// group of its own, all of which is killed when the program ends, or exceeds its limit, and so is
+// what left the group. (If this process ends meanwhile, the program is killed, and the rest is the
+// runtime's to find.)
 //
 // However the program ends is OK. NOT_FOUND: there is no such program. DEADLINE_EXCEEDED: it took
 // longer than the limit; the message says so and holds the output. INTERNAL: it could not be
