@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "tests/worker/llvm/llvm_tools.h"
 #include "tests/worker/llvm/test_support.h"
 #include "worker/llvm/compute_in_child.h"
@@ -38,6 +39,13 @@ constexpr KnownDifference kKnown[] = {
     {"unify-loop-exits",
      "after newgvn on csmith's program 10: SIGSEGV in 5 of 13 processes, in none of 36 later"},
 };
+
+absl::Span<const Pass> PassesOf(absl::string_view name) {
+  const absl::Span<const PassSpace> spaces = PassSpaces();
+  return std::find_if(spaces.begin(), spaces.end(),
+                      [&](const PassSpace& space) { return space.name == name; })
+      ->passes;
+}
 
 const KnownDifference* FindKnown(const Pass& pass) {
   return std::find_if(std::begin(kKnown), std::end(kKnown),
@@ -212,20 +220,26 @@ std::string DifferentialTally::Describe() const {
                       " known to vary, ", differences.size(), " different");
 }
 
-absl::Status Compare(absl::string_view program, const DifferentialWalk& walk,
-                     DifferentialTally* tally) {
-  Walk session_and_opt(tally);
-  if (absl::Status started = session_and_opt.Start(walk.space, program); !started.ok()) {
-    return started;
+std::vector<std::string> RandomPasses(absl::string_view space, uint32_t seed, int count) {
+  const absl::Span<const Pass> passes = PassesOf(space);
+  const auto* const sroa = std::find_if(passes.begin(), passes.end(),
+                                        [](const Pass& pass) { return pass.pipeline == "sroa"; });
+  std::vector<std::string> names = {std::string(sroa->name)};
+  std::mt19937 random(seed);
+  while (names.size() < static_cast<size_t>(count)) {
+    names.emplace_back(passes[random() % passes.size()].name);
   }
-  const auto space = std::find_if(PassSpaces().begin(), PassSpaces().end(),
-                                  [&](const PassSpace& space) { return space.name == walk.space; });
-  const auto sroa = std::find_if(space->passes.begin(), space->passes.end(),
-                                 [](const Pass& pass) { return pass.pipeline == "sroa"; });
-  session_and_opt.Step(*sroa);
-  std::mt19937 random(walk.seed);
-  for (int i = 1; i < walk.steps; ++i) {
-    session_and_opt.Step(space->passes[random() % space->passes.size()]);
+  return names;
+}
+
+absl::Status Compare(absl::string_view program, absl::string_view space,
+                     const std::vector<std::string>& passes, DifferentialTally* tally) {
+  Walk session_and_opt(tally);
+  if (absl::Status started = session_and_opt.Start(space, program); !started.ok()) return started;
+  for (const std::string& name : passes) {
+    const auto of_space = PassesOf(space);
+    session_and_opt.Step(*std::find_if(of_space.begin(), of_space.end(),
+                                       [&](const Pass& pass) { return pass.name == name; }));
   }
   return absl::OkStatus();
 }

@@ -31,21 +31,18 @@ struct DifferentialTally {
 // The action spaces whose passes opt has.
 inline constexpr absl::string_view kComparedSpaces[] = {"PassesAll", "passes", "unsafe"};
 
-struct DifferentialWalk {
-  absl::string_view space;  // Of the actions.
-  uint32_t seed = 0;        // Of the passes.
-  int steps = 0;
-};
+// `sroa`, for without it most passes find nothing to do, and then random passes of the space, by
+// name.
+std::vector<std::string> RandomPasses(absl::string_view space, uint32_t seed, int count);
 
-// Applies `sroa`, for without it most passes find nothing to do, and then random passes, to a
-// session on `program` and, one run of opt a pass, to what the session's Bitcode said before. After
-// each step both have the same text (but for the order of predecessors in comments), or both have
-// failed and are as before. On a difference opt runs once more, on the session's bitcode; either
-// way both go on from what the session has.
+// Applies the passes to a session on `program` and, one run of opt a pass, to what the session's
+// Bitcode said before. After each step both have the same text (but for the order of predecessors
+// in comments), or both have failed and are as before. On a difference opt runs once more, on the
+// session's bitcode; either way both go on from what the session has.
 //
 // An error if the session refuses the program.
-absl::Status Compare(absl::string_view program, const DifferentialWalk& walk,
-                     DifferentialTally* tally);
+absl::Status Compare(absl::string_view program, absl::string_view space,
+                     const std::vector<std::string>& passes, DifferentialTally* tally);
 
 // For this process and all that it starts: no core dumps, and not all of the machine's memory.
 void LimitResources();

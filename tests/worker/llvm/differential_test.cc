@@ -8,11 +8,12 @@
 #include <string>
 
 #include "tests/worker/llvm/test_modules.h"
+#include "tests/worker/llvm/test_support.h"
 
 namespace holdfast::llvm_session {
 namespace {
 
-constexpr int kModules = 35;
+constexpr int kModules = 36;
 constexpr int kMaxFunctions = 3;
 constexpr int kSteps = 3;
 
@@ -36,12 +37,25 @@ TEST_P(Differential, SessionDoesAsOptDoes) {
   DifferentialTally tally;
   uint32_t seed = GetParam().seed;
   for (const absl::string_view space : kComparedSpaces) {
-    const absl::Status compared = Compare(*program, {space, ++seed, kSteps}, &tally);
+    const absl::Status compared =
+        Compare(*program, space, RandomPasses(space, ++seed, kSteps), &tally);
     ASSERT_TRUE(compared.ok()) << compared;
   }
   for (const std::string& difference : tally.differences) ADD_FAILURE() << difference;
   EXPECT_GT(tally.equal, 0) << tally.Describe();
   Total().Add(tally);
+}
+
+// LLVM's own hooks: a crash, and a module that does not verify.
+TEST(DifferentialFailures, LeaveBothAsTheyWere) {
+  LimitResources();
+  DifferentialTally tally;
+  const absl::Status compared =
+      Compare(DemoProgram("calculator.c"), "unsafe",
+              {"sroa", "trigger-crash-module", "trigger-verifier-error", "gvn"}, &tally);
+  ASSERT_TRUE(compared.ok()) << compared;
+  EXPECT_EQ(tally.failed_in_both, 2) << tally.Describe();
+  EXPECT_EQ(tally.equal, 2) << tally.Describe();
 }
 
 INSTANTIATE_TEST_SUITE_P(Modules, Differential,

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
@@ -40,9 +41,9 @@ int Main() {
     }
     for (const absl::string_view space : kComparedSpaces) {
       DifferentialTally tally;
-      const DifferentialWalk walk{space, static_cast<uint32_t>(random()),
-                                  absl::GetFlag(FLAGS_steps)};
-      const absl::Status compared = Compare(*program, walk, &tally);
+      const std::vector<std::string> passes =
+          RandomPasses(space, static_cast<uint32_t>(random()), absl::GetFlag(FLAGS_steps));
+      const absl::Status compared = Compare(*program, space, passes, &tally);
       std::cout << module << ", " << space << ", " << tally.Describe() << std::endl;
       if (!compared.ok()) std::cout << compared << std::endl;
       for (const auto* texts : {&tally.known, &tally.differences}) {

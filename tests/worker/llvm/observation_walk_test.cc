@@ -1,16 +1,17 @@
-// Every observation space, on every program, in two worker processes: the value has the form that
-// the service declares, and one that is said to be deterministic is the same in both.
+// Every observation space, on every benchmark that comes with the worker, in two worker processes:
+// the value has the form that the service declares, and one that is said to be deterministic is the
+// same in both.
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "tests/integration/llvm_fixture.h"
 #include "tests/worker/llvm/event_form.h"
-#include "tests/worker/llvm/test_modules.h"
+#include "worker/llvm/benchmarks/benchmarks.h"
 
 namespace holdfast {
 namespace {
@@ -18,9 +19,6 @@ namespace {
 using compiler_gym::Event;
 using compiler_gym::ObservationSpace;
 using google::protobuf::util::MessageDifferencer;
-using llvm_session::MakeModule;
-using llvm_session::TestModule;
-using llvm_session::TestModules;
 
 // What unchanged clients expect of some spaces, and no kind of space declares.
 enum class Form {
@@ -113,15 +111,12 @@ TEST_F(ObservationWalk, DefaultsHaveTheFormOfAnObservation) {
   }
 }
 
-class ObservationWalkOn : public ObservationWalk, public testing::WithParamInterface<TestModule> {};
+class ObservationWalkOn : public ObservationWalk,
+                          public testing::WithParamInterface<std::string> {};
 
 TEST_P(ObservationWalkOn, EveryValueIsAsDeclaredAndDeterministic) {
-  const std::string uri = "benchmark://test/program";
-  const absl::StatusOr<std::string> program = MakeModule(GetParam());
-  ASSERT_TRUE(program.ok()) << program.status();
-  ASSERT_TRUE(AddBenchmark(service_.NewClient().get(), uri, *program).ok());
-  TestSession one = Start(uri);
-  TestSession other = Start(uri);
+  TestSession one = Start(GetParam());
+  TestSession other = Start(GetParam());
   ASSERT_EQ(service_.workers().size(), 2u);
   ExpectAllAreAsDeclared(&one, &other);
   const std::vector<int64_t> actions = {Action("passes", "sroa"), Action("passes", "inline"),
@@ -133,17 +128,18 @@ TEST_P(ObservationWalkOn, EveryValueIsAsDeclaredAndDeterministic) {
   other.End();
 }
 
-// Those that have a target: without one there is no object code to measure.
-std::vector<TestModule> ProgramsWithTarget() {
-  std::vector<TestModule> programs = TestModules(/*count=*/8, /*seed=*/4, /*max_functions=*/5);
-  const auto has_none = [](const TestModule& program) {
-    return program.kind == TestModule::Kind::kStress;
-  };
-  programs.erase(std::remove_if(programs.begin(), programs.end(), has_none), programs.end());
-  return programs;
+// All that come with the worker, but for those of llvm-stress: they have no target, and so no
+// object code to measure.
+std::vector<std::string> Benchmarks() {
+  std::vector<std::string> uris;
+  for (const std::string& uri : llvm_session::BenchmarkUris()) {
+    if (absl::StrContains(uri, "llvm-stress")) continue;
+    uris.push_back(absl::StrReplaceAll(uri, {{"SEED", "4"}}));
+  }
+  return uris;
 }
 
-INSTANTIATE_TEST_SUITE_P(Programs, ObservationWalkOn, testing::ValuesIn(ProgramsWithTarget()));
+INSTANTIATE_TEST_SUITE_P(All, ObservationWalkOn, testing::ValuesIn(Benchmarks()));
 
 }  // namespace
 }  // namespace holdfast

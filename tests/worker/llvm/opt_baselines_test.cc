@@ -42,7 +42,7 @@ TEST_P(Baselines, AreWhatOptMakesOfTheProgram) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Modules, Baselines,
-                         testing::ValuesIn(TestModules(/*count=*/11, /*seed=*/80,
+                         testing::ValuesIn(TestModules(/*count=*/26, /*seed=*/80,
                                                        /*max_functions=*/5)));
 
 constexpr char kNotToBeUnrolled[] = "llvm.loop.unroll.disable";

@@ -1,13 +1,18 @@
 #include "tests/worker/llvm/test_modules.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "tests/worker/llvm/llvm_tools.h"
 #include "tests/worker/llvm/test_support.h"
+#include "worker/llvm/benchmarks/benchmarks.h"
 
 namespace holdfast::llvm_session {
 namespace {
 
 using Kind = TestModule::Kind;
+
+constexpr char kShipped[] = "benchmark://holdfast-v0/";
 
 constexpr char kExceptions[] = "exceptions.cc";
 
@@ -70,11 +75,14 @@ std::ostream& operator<<(std::ostream& stream, const TestModule& module) {
 }
 
 std::vector<TestModule> TestModules(int count, uint32_t seed, int max_functions) {
-  std::vector<TestModule> modules = {{Kind::kProgram, "calculator.c"},
-                                     {Kind::kProgram, "compressor.c"},
-                                     {Kind::kProgram, "linear_algebra.c"},
-                                     {Kind::kSource, kExceptions},
-                                     {Kind::kSource, kNotOptimised}};
+  std::vector<TestModule> modules;
+  for (absl::string_view uri : BenchmarkUris()) {
+    if (absl::ConsumePrefix(&uri, kShipped)) {
+      modules.push_back({Kind::kProgram, absl::StrCat(uri, ".c")});
+    }
+  }
+  modules.push_back({Kind::kSource, kExceptions});
+  modules.push_back({Kind::kSource, kNotOptimised});
   for (uint32_t i = 0; modules.size() < static_cast<size_t>(count); ++i) {
     const uint32_t this_seed = seed + i / 2;
     const int size = 1 + static_cast<int>(this_seed % static_cast<uint32_t>(max_functions));

@@ -22,9 +22,9 @@ struct TestModule {
 };
 std::ostream& operator<<(std::ostream& stream, const TestModule& module);
 
-// `count` modules: all programs of the project, then as many of csmith as of llvm-stress, with
-// seeds from `seed`, of all sizes up to `max_functions` functions, or a hundred instructions for
-// each.
+// `count` modules: the 18 programs of the project and 2 more in C and C++, then as many of csmith
+// as of llvm-stress, with seeds from `seed`, of all sizes up to `max_functions` functions, or a
+// hundred instructions for each.
 std::vector<TestModule> TestModules(int count, uint32_t seed, int max_functions);
 
 // The same bytes at every call: C, C++, bitcode or text IR.

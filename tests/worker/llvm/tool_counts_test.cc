@@ -88,12 +88,12 @@ TEST_P(ToolCounts, AreTheSessions) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Modules, ToolCounts,
-                         testing::ValuesIn(TestModules(/*count=*/13, /*seed=*/50,
+                         testing::ValuesIn(TestModules(/*count=*/26, /*seed=*/50,
                                                        /*max_functions=*/5)));
 
 // Only programs with a target have object code.
 std::vector<TestModule> ProgramsWithTarget() {
-  std::vector<TestModule> programs = TestModules(/*count=*/13, /*seed=*/50, /*max_functions=*/5);
+  std::vector<TestModule> programs = TestModules(/*count=*/26, /*seed=*/50, /*max_functions=*/5);
   const auto has_none = [](const TestModule& program) {
     return program.kind == TestModule::Kind::kStress;
   };
