@@ -115,6 +115,18 @@ TEST(StartTest, PortOfAnEarlierRunIsNotTakenForItsOwn) {
   EXPECT_EQ(service.Wait(), 0);
 }
 
+// CompilerGym's client makes a link of that name, to a directory in which programs may be executed.
+TEST(StartTest, ScratchDataGoesBelowDiskIfThereIsOne) {
+  const TemporaryDirectory directory, disk;
+  fs::create_directory_symlink(disk.path(), fs::path(directory.path()) / "disk");
+  RunningProgram service({RunfilePath(kExampleWorker), "--working_dir=" + directory.path()});
+  ASSERT_TRUE(WaitUntil([&] { return fs::exists(directory / "port.txt"); })) << service.err();
+  EXPECT_FALSE(fs::is_empty(disk.path()));
+  service.Signal(SIGTERM);
+  EXPECT_EQ(service.Wait(), 0);
+  EXPECT_TRUE(fs::is_empty(disk.path()));
+}
+
 TEST(StartTest, UnknownPositionalArgumentIsNamed) {
   const ProgramResult result = RunProgram({RunfilePath(kExampleWorker), "--v=1", "surprise"});
   EXPECT_EQ(result.exit, 1);

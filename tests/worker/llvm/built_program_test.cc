@@ -138,6 +138,20 @@ TEST_F(BuiltProgramTest, NoRunFindsWhatAnotherHasLeft) {
   EXPECT_FALSE(std::filesystem::exists(directory_));
 }
 
+TEST_F(BuiltProgramTest, WhatRunsDoToTheProgramIsSeenByNoOther) {
+  *config_.mutable_run_cmd() = ShellCommand("./program; cat program >> program.2", {}, {});
+  *config_.add_post_run_cmd() = ShellCommand("cp /bin/sh program; rm out.bc", {}, {});
+  BuiltProgram& build = Make();
+  const int64_t size = *build.TextSize(*module_);
+  for (int i = 0; i < 2; ++i) {
+    const auto times = build.RunTimes(*module_, 0, 1);
+    EXPECT_TRUE(times.ok()) << times.status();
+    EXPECT_EQ(*build.TextSize(*module_), size);
+  }
+  EXPECT_EQ(Builds(), 1);
+  EXPECT_FALSE(std::filesystem::exists(directory_ + ".run"));
+}
+
 double Median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
   return values[values.size() / 2];

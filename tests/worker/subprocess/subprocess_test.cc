@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -104,6 +105,31 @@ TEST(SubprocessTest, DoesNotWaitForWhatOutlivesTheProgramButKillsIt) {
   ASSERT_TRUE(absl::SimpleAtoi(result->output, &child)) << result->output;
   EXPECT_LT(result->wall_time, absl::Seconds(60));
   EXPECT_TRUE(AwaitGone(child));
+}
+
+TEST(SubprocessTest, KillsDaemonsAndNobodyElsesChildren) {
+  const pid_t own = fork();
+  if (own == 0) {
+    pause();
+    _exit(0);
+  }
+  // Its parent ends at once, and it leaves the group.
+  const auto result = RunSubprocess(Shell("(setsid sleep 1000 >/dev/null 2>&1 & echo $!)"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  pid_t daemon = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(result->output, &daemon)) << result->output;
+  EXPECT_NE(kill(daemon, 0), 0) << "it is reaped, too";
+  EXPECT_EQ(kill(own, 0), 0);
+  EXPECT_EQ(waitpid(own, nullptr, WNOHANG), 0) << "still alive";
+  kill(own, SIGKILL);
+  waitpid(own, nullptr, 0);
+}
+
+TEST(SubprocessTest, ADirectoryThatIsNotThereIsNamed) {
+  SubprocessOptions options = Shell("true");
+  options.directory = "/no/such/directory";
+  EXPECT_EQ(RunSubprocess(options).status(),
+            absl::InternalError("cannot enter /no/such/directory: No such file or directory"));
 }
 
 TEST(SubprocessTest, SignalsAreThoseOfAFreshProgram) {
