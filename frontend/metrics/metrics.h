@@ -20,7 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
-#include "frontend/benchmark_cache.h"
+#include "frontend/benchmarks/benchmark_cache.h"
 #include "frontend/crash_reports/crash_reporter.h"
 #include "frontend/metrics/latency_histogram.h"
 #include "frontend/metrics/metrics_server.h"

@@ -2,8 +2,8 @@
 // the service, names of actions for its messages.
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
-#include "frontend/benchmark_cache.h"
-#include "frontend/benchmark_loader.h"
+#include "frontend/benchmarks/benchmark_cache.h"
+#include "frontend/benchmarks/benchmark_loader.h"
 #include "frontend/compiler_service.h"
 #include "frontend/worker_description.h"
 #include "proto/compiler_gym_service.pb.h"

@@ -1,6 +1,6 @@
 // The programs that clients have sent, by URI, within a bound on memory.
-#ifndef HOLDFAST_FRONTEND_BENCHMARK_CACHE_H_
-#define HOLDFAST_FRONTEND_BENCHMARK_CACHE_H_
+#ifndef HOLDFAST_FRONTEND_BENCHMARKS_BENCHMARK_CACHE_H_
+#define HOLDFAST_FRONTEND_BENCHMARKS_BENCHMARK_CACHE_H_
 
 #include <cstdint>
 #include <memory>
@@ -70,4 +70,4 @@ class BenchmarkCache {
 
 }  // namespace holdfast
 
-#endif  // HOLDFAST_FRONTEND_BENCHMARK_CACHE_H_
+#endif  // HOLDFAST_FRONTEND_BENCHMARKS_BENCHMARK_CACHE_H_

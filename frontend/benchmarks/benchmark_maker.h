@@ -1,7 +1,7 @@
 // Has workers make the benchmarks that their session type brings, for clients that name one
 // without sending it.
-#ifndef HOLDFAST_FRONTEND_BENCHMARK_MAKER_H_
-#define HOLDFAST_FRONTEND_BENCHMARK_MAKER_H_
+#ifndef HOLDFAST_FRONTEND_BENCHMARKS_BENCHMARK_MAKER_H_
+#define HOLDFAST_FRONTEND_BENCHMARKS_BENCHMARK_MAKER_H_
 
 #include <grpcpp/support/status.h>
 
@@ -50,4 +50,4 @@ class BenchmarkMaker {
 
 }  // namespace holdfast
 
-#endif  // HOLDFAST_FRONTEND_BENCHMARK_MAKER_H_
+#endif  // HOLDFAST_FRONTEND_BENCHMARKS_BENCHMARK_MAKER_H_

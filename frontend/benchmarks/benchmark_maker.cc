@@ -1,4 +1,4 @@
-#include "frontend/benchmark_maker.h"
+#include "frontend/benchmarks/benchmark_maker.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "frontend/benchmark_loader.h"
+#include "frontend/benchmarks/benchmark_loader.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 // Checks a benchmark that a client adds, and reads its program if that is a file.
-#ifndef HOLDFAST_FRONTEND_BENCHMARK_LOADER_H_
-#define HOLDFAST_FRONTEND_BENCHMARK_LOADER_H_
+#ifndef HOLDFAST_FRONTEND_BENCHMARKS_BENCHMARK_LOADER_H_
+#define HOLDFAST_FRONTEND_BENCHMARKS_BENCHMARK_LOADER_H_
 
 #include <string>
 #include <vector>
@@ -48,4 +48,4 @@ class BenchmarkLoader {
 
 }  // namespace holdfast
 
-#endif  // HOLDFAST_FRONTEND_BENCHMARK_LOADER_H_
+#endif  // HOLDFAST_FRONTEND_BENCHMARKS_BENCHMARK_LOADER_H_

@@ -1,4 +1,4 @@
-#include "frontend/benchmark_cache.h"
+#include "frontend/benchmarks/benchmark_cache.h"
 
 #include <utility>
 
