@@ -453,5 +453,15 @@ TEST(FingerprintBudgetTest, SpendsTwoPercent) {
   EXPECT_NEAR(taken * 5.0 / (10000 * 10.0), 0.02, 0.002);
 }
 
+TEST(FingerprintBudgetTest, CheapOnesAreFree) {
+  FingerprintBudget budget;
+  for (int step = 0; step < 10; ++step) {
+    EXPECT_TRUE(budget.Allows(absl::Microseconds(1)));
+    budget.Spend(absl::Microseconds(10));
+  }
+  budget.Spend(absl::Microseconds(11));
+  EXPECT_FALSE(budget.Allows(absl::Microseconds(1)));
+}
+
 }  // namespace
 }  // namespace holdfast
