@@ -227,7 +227,7 @@ TEST_F(SessionHostTest, EverythingIsCheckedBeforeTheFirstActionIsApplied) {
 TEST_F(SessionHostTest, FailureTellsHowFarItCameAndWhetherTheStateIsClean) {
   ASSERT_TRUE(Start().ok());
   FailAt(3, absl::OutOfRangeError("three"));
-  EXPECT_EQ(Step({1, 2, 3, 4}, {0}).message(), "three");
+  EXPECT_EQ(Step({1, 2, 3, 4}, {0}).message(), "action[2]: three");
   EXPECT_EQ(answer_.actions_applied, 2);
   EXPECT_FALSE(answer_.clean);
   EXPECT_THAT(script_.calls, ElementsAre("apply 1", "apply 2", "apply 3", "end"));
