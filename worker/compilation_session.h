@@ -11,9 +11,10 @@
 // state: no clocks, no random devices, no files that change in between. A session that takes
 // snapshots may be brought there by Restore() instead, and only the actions after the snapshot.
 //
-// Errors are absl::Status. They reach the client as they are, with two exceptions that the protocol
-// demands: UNAVAILABLE becomes INTERNAL (clients would re-send the step), and NOT_FOUND out of
-// Init() becomes INVALID_ARGUMENT. An exception that leaves a hook becomes INTERNAL.
+// Errors are absl::Status. They reach the client as they are, but for the index of the action that
+// failed, in a step of several, and with two exceptions that the protocol demands: UNAVAILABLE
+// becomes INTERNAL (clients would re-send the step), and NOT_FOUND out of Init() becomes
+// INVALID_ARGUMENT. An exception that leaves a hook becomes INTERNAL.
 #ifndef HOLDFAST_WORKER_COMPILATION_SESSION_H_
 #define HOLDFAST_WORKER_COMPILATION_SESSION_H_
 
