@@ -39,10 +39,11 @@ TEST_F(BoundSessionTest, SessionThatCannotBeReplayedIsBoundToItsWorker) {
   session_->ParkIfIdleSince(absl::Now());
   EXPECT_EQ(session_->state(), SessionState::kResident);
   grpc::Status forked;
-  session_->Fork(8, kCaller, [&](const grpc::Status& status, std::shared_ptr<Session> child) {
-    forked = status;
-    EXPECT_EQ(child, nullptr);
-  });
+  session_->Fork(8, kCaller,
+                 [&](const grpc::Status& status, const std::shared_ptr<Session>& child) {
+                   forked = status;
+                   EXPECT_EQ(child, nullptr);
+                 });
   EXPECT_EQ(forked.error_code(), grpc::StatusCode::UNIMPLEMENTED);
   Exit(1, SIGSEGV);
   const ResultPtr next = Step({2});
