@@ -14,13 +14,7 @@ class BoundSessionTest : public SessionTest {
 
 TEST_F(BoundSessionTest, WhatCannotBeReplayedKeepsParametersBeforeOneThatFails) {
   StartOnWorker1();
-  const ResultPtr sent = SendParameters({"set", "no.such"});
-  HandleParameterReply set;
-  set.set_known(true);
-  set.set_changed_state(true);
-  Answer(1, set, Applied(0));
-  Answer(1, HandleParameterReply(), Applied(0));
-  EXPECT_EQ(sent->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  SendParametersOfWhichTheSecondFails();
   StepOn(1, {1});
 }
 

@@ -43,6 +43,16 @@ class CheckpointedSessionTest : public SessionTest {
       AnswerError(1, grpc::StatusCode::INTERNAL, Applied(0));
     }
   }
+  // A worker that becomes ready is given the snapshot, then the steps after it, of one action each.
+  void RestoreOn(uint64_t worker, const std::vector<std::string>& steps) {
+    BecomeReady(worker);
+    ASSERT_EQ(Asked(worker), "restore one");
+    AnswerRestore(worker);
+    for (const std::string& step : steps) {
+      ASSERT_EQ(Asked(worker), step);
+      AnswerStep(worker, 1);
+    }
+  }
   // Another's checkpoint, worth more than all that is held, which is one and has to go.
   std::shared_ptr<Checkpoint> TakeAllRoom() {
     RebuildCosts dear;
@@ -79,13 +89,7 @@ TEST_F(CheckpointedSessionTest, RecoveryRestoresTheSnapshotAndReplaysTheTail) {
   StepOn(1, {2});
   Exit(1, SIGKILL);
   const ResultPtr next = Step({3});
-  BecomeReady(2);
-  ASSERT_EQ(Asked(2), "restore one");
-  AnswerRestore(2);
-  ASSERT_EQ(Asked(2), "step 2");
-  AnswerStep(2, 1);
-  ASSERT_EQ(Asked(2), "step 3");
-  AnswerStep(2, 1);
+  RestoreOn(2, {"step 2", "step 3"});
   EXPECT_TRUE(next->status.ok());
   EXPECT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kRestored));
 }
@@ -146,12 +150,7 @@ TEST_F(CheckpointedSessionTest, SnapshotWithoutRoomDoesNotReplaceTheOneThatIsHel
   EXPECT_THAT(snapshots_, ElementsAre(SnapshotOutcome::kFailed));
   Exit(1, SIGKILL);
   const ResultPtr next = Step({3});
-  BecomeReady(2);
-  ASSERT_EQ(Asked(2), "restore one");
-  AnswerRestore(2);
-  ASSERT_EQ(Asked(2), "step 2");
-  AnswerStep(2, 1);
-  AnswerStep(2, 1);
+  RestoreOn(2, {"step 2", "step 3"});
   EXPECT_TRUE(next->status.ok());
 }
 
@@ -364,11 +363,7 @@ TEST_F(CheckpointedSessionTest, ForkDuringASnapshotWaitsForItAndStartsThere) {
   const ResultPtr step = StepOf(child, {5});
   EXPECT_EQ(spawner_.spawned(), 1u) << "no worker lies idle meanwhile";
   AnswerSnapshot(1, "one");
-  BecomeReady(2);
-  ASSERT_EQ(Asked(2), "restore one");
-  AnswerRestore(2);
-  ASSERT_EQ(Asked(2), "step 5");
-  AnswerStep(2, 1);
+  RestoreOn(2, {"step 5"});
   EXPECT_TRUE(step->status.ok());
   EXPECT_THAT(recoveries_, IsEmpty());
 }

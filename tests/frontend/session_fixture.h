@@ -133,6 +133,16 @@ class SessionTest : public SupervisionFixture {
     Settle();
     return result;
   }
+  // One that changes the state, then one that the session does not know.
+  void SendParametersOfWhichTheSecondFails() {
+    const ResultPtr sent = SendParameters({"set", "no.such"});
+    HandleParameterReply set;
+    set.set_known(true);
+    set.set_changed_state(true);
+    Answer(1, set, Applied(0));
+    Answer(1, HandleParameterReply(), Applied(0));
+    EXPECT_EQ(sent->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  }
 
   // What the worker is asked now, as "start", "step 1 2", "parameter k"; empty: nothing.
   std::string Asked(uint64_t worker) {

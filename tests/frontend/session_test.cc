@@ -97,13 +97,7 @@ TEST_F(SessionTest, ParametersThatChangeStateAreReplayedInTheirPlace) {
 TEST_F(SessionTest, ParametersBeforeTheOneThatFailedAreUndone) {
   StartOnWorker1();
   StepOn(1, {1});
-  const ResultPtr sent = SendParameters({"set", "no.such"});
-  HandleParameterReply set;
-  set.set_known(true);
-  set.set_changed_state(true);
-  Answer(1, set, Applied(0));
-  Answer(1, HandleParameterReply(), Applied(0));
-  EXPECT_EQ(sent->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  SendParametersOfWhichTheSecondFails();
   Step({2});
   ReplayOn(2, {{"step 1", 1}});
   EXPECT_EQ(Asked(2), "step 2");
