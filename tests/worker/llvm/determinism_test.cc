@@ -1,7 +1,6 @@
 // A session is a function of its program and its actions: fresh processes, each with addresses of
 // its own, come to the same bitcode.
 #include <gtest/gtest.h>
-#include <stdio.h>
 
 #include <fstream>
 #include <string>
@@ -20,17 +19,9 @@ constexpr int kProcesses = 3;
 // The lines that a fresh process prints.
 std::vector<std::string> ResultsOfAProcess(const char* program, const std::string& bitcode_file,
                                            int seed) {
-  const std::string command =
-      absl::StrCat("tests/worker/llvm/", program, " ", bitcode_file, " ", seed);
-  FILE* const process = popen(command.c_str(), "r");
-  std::string output;
-  char buffer[4096];
-  for (size_t size = 1; size > 0;) {
-    size = fread(buffer, 1, sizeof(buffer), process);
-    output.append(buffer, size);
-  }
-  EXPECT_EQ(pclose(process), 0);
-  return absl::StrSplit(output, '\n', absl::SkipEmpty());
+  return absl::StrSplit(
+      OutputOf(absl::StrCat("tests/worker/llvm/", program, " ", bitcode_file, " ", seed)), '\n',
+      absl::SkipEmpty());
 }
 
 // Runs `program` in some processes; there must be more than `lines` in what it prints.

@@ -194,11 +194,8 @@ TEST(LlvmSession, BaselineIsWhatOptCounts) {
   const ScratchDirectory scratch;
   const std::string file = absl::StrCat(scratch.path(), "/original.bc");
   WriteFile(file, session.Observe("Bitcode")->byte_tensor().value());
-  FILE* opt = popen(
-      absl::StrCat("opt-19 -discard-value-names -passes='default<Oz>' -S ", file).c_str(), "r");
-  std::string ir;
-  for (int c; (c = fgetc(opt)) != EOF;) ir.push_back(static_cast<char>(c));
-  ASSERT_EQ(pclose(opt), 0);
+  const std::string ir =
+      OutputOf(absl::StrCat("opt-19 -discard-value-names -passes='default<Oz>' -S ", file));
   EXPECT_EQ(session.Count("IrInstructionCountOz"), CountLines(ir));
 }
 

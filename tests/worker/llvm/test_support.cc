@@ -41,12 +41,23 @@ std::string ReadFile(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+std::string OutputOf(const std::string& command) {
+  FILE* const process = popen(command.c_str(), "r");
+  std::string output;
+  char buffer[4096];
+  for (size_t size = 1; size > 0;) {
+    size = fread(buffer, 1, sizeof(buffer), process);
+    output.append(buffer, size);
+  }
+  EXPECT_EQ(pclose(process), 0) << command;
+  return output;
+}
+
 // The first column of the second line.
 int64_t TextByTheToolSize(const std::string& path) {
-  FILE* const size = popen(absl::StrCat("size ", path).c_str(), "r");
+  const std::string table = OutputOf(absl::StrCat("size ", path));
   int64_t text = -1;
-  EXPECT_EQ(fscanf(size, "%*[^\n] %" SCNd64, &text), 1);
-  EXPECT_EQ(pclose(size), 0);
+  EXPECT_EQ(sscanf(table.c_str(), "%*[^\n] %" SCNd64, &text), 1);
   return text;
 }
 

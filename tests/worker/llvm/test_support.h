@@ -30,6 +30,8 @@ class ScratchDirectory {
 
 void WriteFile(const std::string& path, absl::string_view contents);
 std::string ReadFile(const std::string& path);
+// What a command of the shell prints. A failed test if it fails.
+std::string OutputOf(const std::string& command);
 // What `size` calls the text of the file. -1, and a failed test, if it cannot tell.
 int64_t TextByTheToolSize(const std::string& path);
 // Whether LLVM's own opt is there, to be compared with.

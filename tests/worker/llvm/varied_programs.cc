@@ -1,7 +1,6 @@
 #include "tests/worker/llvm/varied_programs.h"
 
 #include <gtest/gtest.h>
-#include <stdio.h>
 
 #include <utility>
 
@@ -29,19 +28,6 @@ int g(int n) {
   switch (n) { case 1: case 5: return 3; case 7: return 4; default: return counter; }
 }
 )";
-
-// What a command of the shell prints.
-std::string OutputOf(const std::string& command) {
-  FILE* const process = popen(command.c_str(), "r");
-  std::string output;
-  char buffer[4096];
-  for (size_t size = 1; size > 0;) {
-    size = fread(buffer, 1, sizeof(buffer), process);
-    output.append(buffer, size);
-  }
-  EXPECT_EQ(pclose(process), 0) << command;
-  return output;
-}
 
 VariedProgram Load(std::string name, absl::string_view bitcode_or_ir) {
   VariedProgram program;
