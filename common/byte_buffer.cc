@@ -26,11 +26,26 @@ absl::Status Parse(const grpc::ByteBuffer& buffer, google::protobuf::Message* me
   return absl::OkStatus();
 }
 
-grpc::ByteBuffer AppendSlice(const grpc::ByteBuffer& buffer, absl::string_view suffix) {
+namespace {
+
+// gRPC hands out only what can be dumped.
+std::vector<grpc::Slice> SlicesOf(const grpc::ByteBuffer& buffer) {
   std::vector<grpc::Slice> slices;
-  // Fails only for what cannot be decompressed, and gRPC hands out no such buffer.
   if (buffer.Valid() && !buffer.Dump(&slices).ok()) slices.clear();
+  return slices;
+}
+
+}  // namespace
+
+grpc::ByteBuffer AppendSlice(const grpc::ByteBuffer& buffer, absl::string_view suffix) {
+  std::vector<grpc::Slice> slices = SlicesOf(buffer);
   slices.emplace_back(suffix.data(), suffix.size());
+  return grpc::ByteBuffer(slices.data(), slices.size());
+}
+
+grpc::ByteBuffer PrependSlice(absl::string_view prefix, const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices = SlicesOf(buffer);
+  slices.emplace(slices.begin(), prefix.data(), prefix.size());
   return grpc::ByteBuffer(slices.data(), slices.size());
 }
 

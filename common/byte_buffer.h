@@ -21,6 +21,8 @@ absl::Status Parse(const grpc::ByteBuffer& buffer, google::protobuf::Message* me
 
 // `buffer` followed by `suffix`. The slices of `buffer` are shared, not copied.
 grpc::ByteBuffer AppendSlice(const grpc::ByteBuffer& buffer, absl::string_view suffix);
+// `prefix` followed by `buffer`, likewise.
+grpc::ByteBuffer PrependSlice(absl::string_view prefix, const grpc::ByteBuffer& buffer);
 
 }  // namespace holdfast
 

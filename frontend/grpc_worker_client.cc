@@ -1,5 +1,6 @@
 #include "frontend/grpc_worker_client.h"
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel_posix.h>
 #include <grpcpp/security/credentials.h>
@@ -42,25 +43,6 @@ std::shared_ptr<grpc::Channel> MakeChannel(UniqueFd link, int max_message_bytes)
 
 }  // namespace
 
-bool CallGate::Enter() {
-  absl::MutexLock lock(&mutex_);
-  if (closed_) return false;
-  ++entered_;
-  return true;
-}
-
-void CallGate::Leave() {
-  absl::MutexLock lock(&mutex_);
-  --entered_;
-}
-
-void CallGate::CloseAndWait() {
-  absl::MutexLock lock(&mutex_);
-  closed_ = true;
-  mutex_.Await(absl::Condition(
-      +[](int64_t* entered) { return *entered == 0; }, &entered_));
-}
-
 struct GrpcWorkerClient::PendingCall final : CompletionTag {
   PendingCall(CallGate* gate, std::shared_ptr<CallCounter> counter, Done done)
       : gate(gate), counter(std::move(counter)), done(std::move(done)) {
@@ -90,11 +72,22 @@ struct GrpcWorkerClient::PendingCall final : CompletionTag {
 
 GrpcWorkerClient::GrpcWorkerClient(UniqueFd link, int max_message_bytes,
                                    grpc::CompletionQueue* queue, CallGate* gate)
-    : queue_(queue), gate_(gate), stub_(MakeChannel(std::move(link), max_message_bytes)) {}
+    : queue_(queue), gate_(gate), channel_(MakeChannel(std::move(link), max_message_bytes)) {}
+
+GrpcWorkerClient::~GrpcWorkerClient() {
+  if (lane_ != nullptr) lane_->Close();
+}
+
+void GrpcWorkerClient::UseStepLane() {
+  lane_ = std::make_shared<StepLane>(channel_, queue_, gate_, call_counter_);
+}
 
 void GrpcWorkerClient::Call(WorkerMethod method, const grpc::ByteBuffer& request,
                             absl::Time deadline, Done done) {
   if (!gate_->Enter()) return;
+  if (method == WorkerMethod::kStep && lane_ != nullptr && lane_->Step(request, deadline, &done)) {
+    return;
+  }
   auto* call = new PendingCall(gate_, call_counter_, std::move(done));  // Deletes itself.
   if (deadline != absl::InfiniteFuture()) {
     call->context.set_deadline(absl::ToChronoTime(deadline));

@@ -62,6 +62,9 @@ class WorkerClient {
   virtual void Call(WorkerMethod method, const grpc::ByteBuffer& request, absl::Time deadline,
                     Done done) = 0;
 
+  // The worker has a step lane (worker_control.proto). To be called before the first step.
+  virtual void UseStepLane() {}
+
   // Counts the calls, of which there is one at a time while the worker is on loan.
   const CallCounter& call_counter() const { return *call_counter_; }
 

@@ -1,6 +1,5 @@
 #include "frontend/worker_slot.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <cstring>
@@ -17,6 +16,7 @@
 #include "common/worker_progress.h"
 #include "frontend/restart_policy.h"
 #include "frontend/worker_growth.h"
+#include "frontend/worker_link.h"
 
 namespace holdfast {
 namespace {
@@ -93,7 +93,7 @@ void WorkerSlot::Start(const WorkerCommand& command, absl::Duration timeout) {
   }
   client_files_ = std::make_shared<ClientFiles>(absl::StrCat(command.scratch_root, "/files-", id_),
                                                 dependencies_.run_blocking);
-  absl::StatusOr<FdPair> link = MakeSocketPair(SOCK_STREAM);
+  absl::StatusOr<FdPair> link = MakeWorkerLink();
   if (!link.ok()) {
     fail_later(std::string(link.status().message()));
     return;
@@ -144,6 +144,7 @@ void WorkerSlot::Described(const WorkerReply& reply) {
     return;
   }
   dependencies_.clock->Cancel(timer_);
+  if (description.has_step_lane()) client_->UseStepLane();
   const auto usage = dependencies_.spawner->Measure({process_}, /*whole_groups=*/false).front();
   if (usage.has_value()) first_bytes_ = usage->memory_bytes;
   Transition(WorkerState::kIdle);

@@ -22,6 +22,7 @@
 #include "proto/compiler_gym_service.grpc.pb.h"
 #include "proto/worker_control.grpc.pb.h"
 #include "worker/host_methods.h"
+#include "worker/step_lane_server.h"
 
 namespace holdfast {
 namespace {
@@ -29,7 +30,8 @@ namespace {
 using RawWorkerControl = WorkerControl::WithRawMethod_Describe<
     WorkerControl::WithRawMethod_HandleParameter<WorkerControl::WithRawMethod_Fingerprint<
         WorkerControl::WithRawMethod_Snapshot<WorkerControl::WithRawMethod_Restore<
-            WorkerControl::WithRawMethod_MakeBenchmark<WorkerControl::Service>>>>>>;
+            WorkerControl::WithRawMethod_MakeBenchmark<
+                WorkerControl::WithRawMethod_StepLane<WorkerControl::Service>>>>>>>;
 
 // The server of one worker: services, queue, and what binds them to the host.
 class WorkerServer {
@@ -52,6 +54,7 @@ class WorkerServer {
 
   void Run() {
     unary_.Serve(Methods());
+    lanes_.Serve();
     ServeQueue(queue_.get());
   }
 
@@ -62,12 +65,22 @@ class WorkerServer {
   UnaryServer::Method Bind(const char* name, Service* service, Request request);
 
   SessionHost* const host_;
+  const HostMethod& step_ = FindHostMethod("Step");
   RawCompilerGymService service_;
   RawWorkerControl control_;
   grpc::ServerBuilder builder_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   UnaryServer unary_;
+  StepLaneServer lanes_{
+      [this](grpc::ServerContext* context, StepLaneServer::Stream* stream, void* tag) {
+        control_.RequestStepLane(context, stream, queue_.get(), queue_.get(), tag);
+      },
+      [this](const grpc::ByteBuffer& request) {
+        StepLaneReplyView view;
+        view.status = ToGrpcStatus(step_.call(host_, request, &view.reply, &view.answer));
+        return view;
+      }};
 };
 
 template <typename Service, typename Request>
@@ -108,7 +121,8 @@ std::vector<UnaryServer::Method> WorkerServer::Methods() {
 
 // Ends the process group when the other end of `fd` is gone. gRPC would let the server live on.
 void EndWithPeer(UniqueFd fd) {
-  pollfd watched{fd.get(), /*events=*/0, /*revents=*/0};  // POLLHUP and POLLERR always count.
+  // POLLERR and POLLHUP always count; an orderly end of a TCP link is neither.
+  pollfd watched{fd.get(), POLLRDHUP, /*revents=*/0};
   while (poll(&watched, 1, /*timeout=*/-1) <= 0) {
   }
   kill(0, SIGKILL);

@@ -1,0 +1,143 @@
+#include "frontend/step_lane.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "common/step_lane_reply.h"
+
+namespace holdfast {
+namespace {
+
+constexpr char kPath[] = "/holdfast.WorkerControl/StepLane";
+// Between two looks at the step under way. Earlier for an earlier deadline.
+constexpr absl::Duration kAlarmPeriod = absl::Seconds(1);
+
+}  // namespace
+
+StepLane::StepLane(std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue* queue,
+                   CallGate* gate, std::shared_ptr<CallCounter> counter)
+    : stub_(std::move(channel)), queue_(queue), gate_(gate), counter_(std::move(counter)) {}
+
+bool StepLane::Step(const grpc::ByteBuffer& request, absl::Time deadline,
+                    WorkerClient::Done* done) {
+  absl::MutexLock lock(&mutex_);
+  if (state_ != State::kIdle) return false;
+  state_ = State::kStepping;
+  step_self_ = shared_from_this();
+  done_ = std::move(*done);
+  deadline_ = deadline;
+  WatchDeadline();
+  if (stream_ == nullptr) Open();
+  counter_->Begun();
+  pending_ = 2;
+  // In this order: to a read that waits already, gRPC sends a window update of its own.
+  stream_->Write(request, static_cast<CompletionTag*>(&written_));
+  stream_->Read(&reply_, static_cast<CompletionTag*>(&read_));
+  return true;
+}
+
+void StepLane::Open() {
+  context_.set_initial_metadata_corked(true);  // To go with the first message.
+  stream_ = stub_.PrepareCall(&context_, kPath, queue_);
+  stream_->StartCall(nullptr);
+}
+
+void StepLane::Written(bool /*ok*/) { OperationEnded(); }  // If not, the read fails as well.
+
+void StepLane::HasRead(bool ok) {
+  has_reply_ = ok;
+  OperationEnded();
+}
+
+void StepLane::OperationEnded() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (--pending_ > 0) return;
+    if (!has_reply_ && state_ == State::kStepping) {
+      pending_ = 1;
+      stream_->Finish(&final_status_, static_cast<CompletionTag*>(&finished_));
+      return;
+    }
+  }
+  WorkerReply reply;
+  StepLaneReplyView view;
+  const bool is_good = has_reply_ && DecodeStepLaneReply(reply_, &view);
+  reply_.Clear();
+  if (is_good) {
+    reply = {std::move(view.status), std::move(view.reply), std::move(view.answer)};
+    EndStep(std::move(reply), State::kIdle);
+  } else {
+    reply.status = grpc::Status(grpc::StatusCode::INTERNAL, "the worker's reply is malformed");
+    EndStep(std::move(reply), State::kFailed);
+  }
+}
+
+void StepLane::Finished(bool /*ok*/) {
+  WorkerReply reply;
+  reply.status = final_status_.ok()
+                     ? grpc::Status(grpc::StatusCode::INTERNAL, "the worker closed its step lane")
+                     : final_status_;
+  EndStep(std::move(reply), State::kFailed);
+}
+
+void StepLane::EndStep(WorkerReply reply, State next) {
+  std::shared_ptr<StepLane> self;
+  WorkerClient::Done done;
+  {
+    absl::MutexLock lock(&mutex_);
+    self = std::move(step_self_);
+    done = std::exchange(done_, nullptr);
+    if (state_ == State::kStepping) state_ = next;
+  }
+  if (done) {
+    counter_->Ended();
+    done(std::move(reply));
+  }
+  gate_->Leave();
+}
+
+void StepLane::WatchDeadline() {
+  if (deadline_ == absl::InfiniteFuture()) return;
+  if (alarm_self_ == nullptr) {
+    SetAlarm(absl::Now());
+  } else if (deadline_ < alarm_time_) {
+    alarm_.Cancel();  // It rings at once, and is set anew.
+  }
+}
+
+void StepLane::SetAlarm(absl::Time now) {
+  alarm_self_ = shared_from_this();
+  alarm_time_ = std::min(deadline_, now + kAlarmPeriod);
+  alarm_.Set(queue_, absl::ToChronoTime(alarm_time_), static_cast<CompletionTag*>(&rang_));
+}
+
+void StepLane::Rang(bool /*ok*/) {
+  std::shared_ptr<StepLane> self;
+  WorkerClient::Done done;
+  {
+    absl::MutexLock lock(&mutex_);
+    self = std::move(alarm_self_);
+    if (state_ != State::kStepping || deadline_ == absl::InfiniteFuture()) return;
+    const absl::Time now = absl::Now();
+    if (now < deadline_) {
+      SetAlarm(now);
+      return;
+    }
+    state_ = State::kFailed;
+    done = std::exchange(done_, nullptr);
+  }
+  counter_->Ended();
+  context_.TryCancel();
+  WorkerReply late;
+  late.status = grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded");
+  done(std::move(late));
+}
+
+void StepLane::Close() {
+  absl::MutexLock lock(&mutex_);
+  state_ = State::kFailed;
+  if (alarm_self_ != nullptr) alarm_.Cancel();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,95 @@
+// The front's end of a worker's step lane: steps as messages of one long call, which costs less than
+// a call each. See StepLane in worker_control.proto.
+#ifndef HOLDFAST_FRONTEND_STEP_LANE_H_
+#define HOLDFAST_FRONTEND_STEP_LANE_H_
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/completion_tag.h"
+#include "frontend/call_gate.h"
+#include "frontend/worker_client.h"
+
+namespace holdfast {
+
+// Carries one step at a time. Once a step has failed, by its deadline or with the link, the lane is
+// of no use any more: its reply could come with the next one. Thread-safe. Must be owned by a
+// shared_ptr, for it lives until gRPC is done with it.
+class StepLane : public std::enable_shared_from_this<StepLane> {
+ public:
+  // Nothing is sent before the first step. `queue` is served as long as the lane lives.
+  StepLane(std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue* queue, CallGate* gate,
+           std::shared_ptr<CallCounter> counter);
+
+  // As WorkerClient::Call(), for the caller who has entered the gate, which is left with the end of
+  // the step. `done` gets no answer, only a status, if the step failed with the lane. False: the lane
+  // is of no use, or has a step under way; nothing was done.
+  bool Step(const grpc::ByteBuffer& request, absl::Time deadline, WorkerClient::Done* done);
+
+  // There are no more steps. One that is under way goes on, without a deadline.
+  void Close();
+
+ private:
+  enum class State { kIdle, kStepping, kFailed };
+  using Handler = void (StepLane::*)(bool ok);
+  struct Tag : CompletionTag {
+    Tag(StepLane* lane, Handler handler) : lane(lane), handler(handler) {}
+    void Proceed(bool ok) override { (lane->*handler)(ok); }
+    StepLane* const lane;
+    const Handler handler;
+  };
+
+  void Open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WatchDeadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetAlarm(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // On the queue's thread.
+  void Written(bool ok);
+  void HasRead(bool ok);
+  void OperationEnded();
+  void Finished(bool ok);
+  void EndStep(WorkerReply reply, State next);
+  void Rang(bool ok);
+
+  grpc::GenericStub stub_;
+  grpc::CompletionQueue* const queue_;
+  CallGate* const gate_;
+  const std::shared_ptr<CallCounter> counter_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;  // Null until the first step.
+
+  absl::Mutex mutex_;
+  State state_ ABSL_GUARDED_BY(mutex_) = State::kIdle;
+  WorkerClient::Done done_ ABSL_GUARDED_BY(mutex_);  // Null: it has been run.
+  std::shared_ptr<StepLane> step_self_ ABSL_GUARDED_BY(mutex_);
+  int pending_ ABSL_GUARDED_BY(mutex_) = 0;  // Operations of the step that gRPC has not ended.
+  // A step hardly ever takes until its deadline. So there is no alarm for each: one rings now and
+  // then, to see whether the step under way is over its time.
+  grpc::Alarm alarm_;
+  absl::Time deadline_ ABSL_GUARDED_BY(mutex_);
+  absl::Time alarm_time_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<StepLane> alarm_self_ ABSL_GUARDED_BY(mutex_);  // Null: the alarm is not set.
+
+  // Of the step under way, for the queue's thread.
+  grpc::ByteBuffer reply_;
+  bool has_reply_ = false;
+  grpc::Status final_status_;
+  Tag written_{this, &StepLane::Written};
+  Tag read_{this, &StepLane::HasRead};
+  Tag finished_{this, &StepLane::Finished};
+  Tag rang_{this, &StepLane::Rang};
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_STEP_LANE_H_
