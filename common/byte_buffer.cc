@@ -38,6 +38,11 @@ std::vector<grpc::Slice> SlicesOf(const grpc::ByteBuffer& buffer) {
 }  // namespace
 
 grpc::ByteBuffer AppendSlice(const grpc::ByteBuffer& buffer, absl::string_view suffix) {
+  grpc::Slice two[2];  // Most messages are one slice, and need no vector.
+  if (buffer.Valid() && buffer.TrySingleSlice(&two[0]).ok()) {
+    two[1] = grpc::Slice(suffix.data(), suffix.size());
+    return grpc::ByteBuffer(two, 2);
+  }
   std::vector<grpc::Slice> slices = SlicesOf(buffer);
   slices.emplace_back(suffix.data(), suffix.size());
   return grpc::ByteBuffer(slices.data(), slices.size());

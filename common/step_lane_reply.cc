@@ -39,7 +39,9 @@ bool ReadHead(CodedInputStream* input, size_t size, StepAnswer* answer, size_t* 
 }
 
 // `buffer` without its first `size` bytes, of which there are enough.
-grpc::ByteBuffer WithoutHead(const std::vector<grpc::Slice>& slices, size_t size) {
+grpc::ByteBuffer WithoutHead(const grpc::ByteBuffer& buffer, size_t size) {
+  std::vector<grpc::Slice> slices;
+  if (!buffer.Dump(&slices).ok()) slices.clear();  // It has been read: it can be dumped.
   std::vector<grpc::Slice> rest;
   rest.reserve(slices.size());
   for (const grpc::Slice& slice : slices) {
@@ -50,7 +52,12 @@ grpc::ByteBuffer WithoutHead(const std::vector<grpc::Slice>& slices, size_t size
   return grpc::ByteBuffer(rest.data(), rest.size());
 }
 
-void ReadAnswer(const StepAnswer& from, StepLaneReplyView* view) {
+// False: numbers are out of range.
+bool ReadAnswer(const StepAnswer& from, StepLaneReplyView* view) {
+  if (from.actions_applied() < 0 || from.action_micros() < 0 ||
+      from.code() < grpc::StatusCode::OK || from.code() > grpc::StatusCode::UNAUTHENTICATED) {
+    return false;
+  }
   WorkerAnswer& answer = view->answer;
   answer.actions_applied = from.actions_applied();
   answer.clean = from.clean();
@@ -60,6 +67,7 @@ void ReadAnswer(const StepAnswer& from, StepLaneReplyView* view) {
   view->status = from.code() == 0 ? grpc::Status::OK
                                    : grpc::Status(static_cast<grpc::StatusCode>(from.code()),
                                                   from.message());
+  return true;
 }
 
 }  // namespace
@@ -85,26 +93,22 @@ grpc::ByteBuffer EncodeStepLaneReply(const StepLaneReplyView& view) {
 }
 
 bool DecodeStepLaneReply(const grpc::ByteBuffer& bytes, StepLaneReplyView* view) {
-  std::vector<grpc::Slice> slices;
-  if (!bytes.Valid() || !bytes.Dump(&slices).ok()) return false;
+  if (!bytes.Valid()) return false;
   StepAnswer answer;
   size_t head_size = 0;
-  if (slices.size() == 1) {
-    CodedInputStream input(slices[0].begin(), static_cast<int>(slices[0].size()));
-    if (!ReadHead(&input, slices[0].size(), &answer, &head_size)) return false;
+  if (grpc::Slice slice; bytes.TrySingleSlice(&slice).ok()) {
+    CodedInputStream input(slice.begin(), static_cast<int>(slice.size()));
+    if (!ReadHead(&input, slice.size(), &answer, &head_size)) return false;
+    const grpc::Slice rest = slice.sub(head_size, slice.size());
+    view->reply = grpc::ByteBuffer(&rest, 1);
   } else {
     grpc::ByteBuffer consumed = bytes;  // More references to the same slices.
     grpc::ProtoBufferReader reader(&consumed);
     CodedInputStream input(&reader);
     if (!ReadHead(&input, bytes.Length(), &answer, &head_size)) return false;
+    view->reply = WithoutHead(bytes, head_size);
   }
-  if (answer.actions_applied() < 0 || answer.action_micros() < 0 ||
-      answer.code() < grpc::StatusCode::OK || answer.code() > grpc::StatusCode::UNAUTHENTICATED) {
-    return false;
-  }
-  ReadAnswer(answer, view);
-  view->reply = WithoutHead(slices, head_size);
-  return true;
+  return ReadAnswer(answer, view);
 }
 
 }  // namespace holdfast

@@ -64,8 +64,9 @@ absl::StatusOr<UniqueFd> BindTcp(const addrinfo& where, int* port) {
   UniqueFd fd = NewSocket(where.ai_family);
   const int on = 1;
   // Connections of the last run may hold the port for a while; two listeners still cannot share it.
-  // Connections inherit TCP_NODELAY.
+  // Connections inherit the other two. The kernel finds out who is gone without a word.
   if (!fd || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+      setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) != 0 ||
       setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
       bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
       getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {

@@ -1,9 +1,12 @@
 #include "frontend/step_lane.h"
 
+#include <grpcpp/generic/generic_stub.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/invariant.h"
 #include "common/step_lane_reply.h"
 
 namespace holdfast {
@@ -17,7 +20,7 @@ constexpr absl::Duration kAlarmPeriod = absl::Seconds(1);
 
 StepLane::StepLane(std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue* queue,
                    CallGate* gate, std::shared_ptr<CallCounter> counter)
-    : stub_(std::move(channel)), queue_(queue), gate_(gate), counter_(std::move(counter)) {}
+    : channel_(std::move(channel)), queue_(queue), gate_(gate), counter_(std::move(counter)) {}
 
 bool StepLane::Step(const grpc::ByteBuffer& request, absl::Time deadline,
                     WorkerClient::Done* done) {
@@ -28,41 +31,33 @@ bool StepLane::Step(const grpc::ByteBuffer& request, absl::Time deadline,
   done_ = std::move(*done);
   deadline_ = deadline;
   WatchDeadline();
-  if (stream_ == nullptr) Open();
   counter_->Begun();
-  pending_ = 2;
-  // In this order: to a read that waits already, gRPC sends a window update of its own.
-  stream_->Write(request, static_cast<CompletionTag*>(&written_));
-  stream_->Read(&reply_, static_cast<CompletionTag*>(&read_));
+  if (call_.call() == nullptr) Open();
+  CheckInvariant(exchange_.SendMessage(request).ok(), "bytes need no serialising");
+  exchange_.RecvMessage(&reply_);
+  exchange_.set_output_tag(static_cast<CompletionTag*>(&exchanged_));
+  call_.PerformOps(&exchange_);
   return true;
 }
 
 void StepLane::Open() {
-  context_.set_initial_metadata_corked(true);  // To go with the first message.
-  stream_ = stub_.PrepareCall(&context_, kPath, queue_);
-  stream_->StartCall(nullptr);
+  grpc::GenericStub(channel_).PrepareCall(&context_, kPath, queue_);
+  call_ = grpc::internal::Call(context_.c_call(), channel_.get(), queue_);
+  exchange_.SendInitialMetadata(&no_metadata_, /*flags=*/0);
+  exchange_.RecvInitialMetadata(&context_);
 }
 
-void StepLane::Written(bool /*ok*/) { OperationEnded(); }  // If not, the read fails as well.
-
-void StepLane::HasRead(bool ok) {
-  has_reply_ = ok;
-  OperationEnded();
-}
-
-void StepLane::OperationEnded() {
-  {
+void StepLane::Exchanged(bool ok) {
+  if (!ok) {
     absl::MutexLock lock(&mutex_);
-    if (--pending_ > 0) return;
-    if (!has_reply_ && state_ == State::kStepping) {
-      pending_ = 1;
-      stream_->Finish(&final_status_, static_cast<CompletionTag*>(&finished_));
-      return;
-    }
+    finish_.ClientRecvStatus(&context_, &final_status_);
+    finish_.set_output_tag(static_cast<CompletionTag*>(&finished_));
+    call_.PerformOps(&finish_);
+    return;
   }
   WorkerReply reply;
   StepLaneReplyView view;
-  const bool is_good = has_reply_ && DecodeStepLaneReply(reply_, &view);
+  const bool is_good = DecodeStepLaneReply(reply_, &view);
   reply_.Clear();
   if (is_good) {
     reply = {std::move(view.status), std::move(view.reply), std::move(view.answer)};

@@ -7,11 +7,14 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
-#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/impl/call.h>
+#include <grpcpp/impl/call_op_set.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/status.h>
 
+#include <map>
 #include <memory>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -54,25 +57,22 @@ class StepLane : public std::enable_shared_from_this<StepLane> {
   void SetAlarm(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // On the queue's thread.
-  void Written(bool ok);
-  void HasRead(bool ok);
-  void OperationEnded();
+  void Exchanged(bool ok);
   void Finished(bool ok);
   void EndStep(WorkerReply reply, State next);
   void Rang(bool ok);
 
-  grpc::GenericStub stub_;
+  const std::shared_ptr<grpc::Channel> channel_;
   grpc::CompletionQueue* const queue_;
   CallGate* const gate_;
   const std::shared_ptr<CallCounter> counter_;
   grpc::ClientContext context_;
-  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;  // Null until the first step.
 
   absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_) = State::kIdle;
   WorkerClient::Done done_ ABSL_GUARDED_BY(mutex_);  // Null: it has been run.
   std::shared_ptr<StepLane> step_self_ ABSL_GUARDED_BY(mutex_);
-  int pending_ ABSL_GUARDED_BY(mutex_) = 0;  // Operations of the step that gRPC has not ended.
+  grpc::internal::Call call_ ABSL_GUARDED_BY(mutex_);  // Of nothing until the first step.
   // A step hardly ever takes until its deadline. So there is no alarm for each: one rings now and
   // then, to see whether the step under way is over its time.
   grpc::Alarm alarm_;
@@ -80,12 +80,17 @@ class StepLane : public std::enable_shared_from_this<StepLane> {
   absl::Time alarm_time_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<StepLane> alarm_self_ ABSL_GUARDED_BY(mutex_);  // Null: the alarm is not set.
 
-  // Of the step under way, for the queue's thread.
+  // What gRPC does for the step under way. One batch sends the request and receives the reply: the
+  // classes for streams, which stand on these, take two, and two events of the queue.
+  grpc::internal::CallOpSet<
+      grpc::internal::CallOpSendInitialMetadata, grpc::internal::CallOpSendMessage,
+      grpc::internal::CallOpRecvInitialMetadata, grpc::internal::CallOpRecvMessage<grpc::ByteBuffer>>
+      exchange_;
+  grpc::internal::CallOpSet<grpc::internal::CallOpClientRecvStatus> finish_;
+  std::multimap<std::string, std::string> no_metadata_;
   grpc::ByteBuffer reply_;
-  bool has_reply_ = false;
   grpc::Status final_status_;
-  Tag written_{this, &StepLane::Written};
-  Tag read_{this, &StepLane::HasRead};
+  Tag exchanged_{this, &StepLane::Exchanged};
   Tag finished_{this, &StepLane::Finished};
   Tag rang_{this, &StepLane::Rang};
 };

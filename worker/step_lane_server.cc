@@ -1,14 +1,21 @@
 #include "worker/step_lane_server.h"
 
+#include <grpcpp/impl/call_op_set.h>
+
+#include <map>
+#include <string>
+
 #include "common/completion_tag.h"
+#include "common/invariant.h"
 
 namespace holdfast {
 
 // One lane, from before it is opened to its end, when it deletes itself.
 class StepLaneServer::Lane {
  public:
-  explicit Lane(StepLaneServer* server) : server_(server) {
-    server_->listen_(&context_, &stream_, static_cast<CompletionTag*>(&opened_));
+  Lane(const StepLaneServer* lanes, grpc::internal::CallHook* server, grpc::CompletionQueue* queue)
+      : lanes_(lanes), server_(server), queue_(queue) {
+    lanes_->listen_(&context_, &stream_, static_cast<CompletionTag*>(&opened_));
   }
 
  private:
@@ -25,54 +32,54 @@ class StepLaneServer::Lane {
       delete this;
       return;
     }
-    server_->Serve();  // The next one.
-    Read();
+    new Lane(lanes_, server_, queue_);  // The next one.
+    call_ = grpc::internal::Call(context_.c_call(), server_, queue_);
+    exchange_.SendInitialMetadata(&no_metadata_, /*flags=*/0);
+    Receive();
   }
 
-  void Read() { stream_.Read(&request_, static_cast<CompletionTag*>(&has_read_)); }
-
-  void HasRead(bool ok) {
-    is_request_read_ = true;
-    is_over_ = !ok;
-    Answer();
+  // The reply, if any, goes out, and a request comes in.
+  void Receive() {
+    exchange_.RecvMessage(&request_);
+    exchange_.set_output_tag(static_cast<CompletionTag*>(&received_));
+    call_.PerformOps(&exchange_);
   }
 
-  void Written(bool ok) {
-    is_writing_ = false;
-    is_over_ = is_over_ || !ok;
-    Answer();
-  }
-
-  // A reply is written while the next request is awaited: the order of the two ends is open. gRPC
-  // takes a system call less if the write is begun first.
-  void Answer() {
-    if (is_writing_ || !is_request_read_) return;
-    if (is_over_) {
-      stream_.Finish(grpc::Status::OK, static_cast<CompletionTag*>(&finished_));
+  void Received(bool ok) {
+    if (!ok) {  // There are no more.
+      finish_.ServerSendStatus(&no_metadata_, grpc::Status::OK);
+      finish_.set_output_tag(static_cast<CompletionTag*>(&finished_));
+      call_.PerformOps(&finish_);
       return;
     }
-    const grpc::ByteBuffer reply = EncodeStepLaneReply(server_->step_(request_));
-    is_writing_ = true;
-    is_request_read_ = false;
-    stream_.Write(reply, static_cast<CompletionTag*>(&written_));
-    Read();
+    const grpc::ByteBuffer reply = EncodeStepLaneReply(lanes_->step_(request_));
+    CheckInvariant(exchange_.SendMessage(reply).ok(), "bytes need no serialising");
+    Receive();
   }
 
   void Finished(bool /*ok*/) { delete this; }
 
-  StepLaneServer* const server_;
+  const StepLaneServer* const lanes_;
+  grpc::internal::CallHook* const server_;
+  grpc::CompletionQueue* const queue_;
   grpc::ServerContext context_;
   Stream stream_{&context_};
+  grpc::internal::Call call_;
+  // One batch sends a reply and receives the next request: see frontend/step_lane.h.
+  grpc::internal::CallOpSet<grpc::internal::CallOpSendInitialMetadata,
+                            grpc::internal::CallOpSendMessage,
+                            grpc::internal::CallOpRecvMessage<grpc::ByteBuffer>>
+      exchange_;
+  grpc::internal::CallOpSet<grpc::internal::CallOpServerSendStatus> finish_;
+  std::multimap<std::string, std::string> no_metadata_;
   grpc::ByteBuffer request_;
-  bool is_request_read_ = false;
-  bool is_writing_ = false;
-  bool is_over_ = false;
   Tag opened_{this, &Lane::Opened};
-  Tag has_read_{this, &Lane::HasRead};
-  Tag written_{this, &Lane::Written};
+  Tag received_{this, &Lane::Received};
   Tag finished_{this, &Lane::Finished};
 };
 
-void StepLaneServer::Serve() { new Lane(this); }
+void StepLaneServer::Serve(grpc::internal::CallHook* server, grpc::CompletionQueue* queue) {
+  new Lane(this, server, queue);
+}
 
 }  // namespace holdfast

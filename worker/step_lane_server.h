@@ -3,6 +3,7 @@
 #define HOLDFAST_WORKER_STEP_LANE_SERVER_H_
 
 #include <grpcpp/completion_queue.h>
+#include <grpcpp/impl/call.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/byte_buffer.h>
@@ -25,8 +26,8 @@ class StepLaneServer {
 
   StepLaneServer(Listen listen, Step step) : listen_(std::move(listen)), step_(std::move(step)) {}
 
-  // Serves lanes from now on. Once, after the grpc::Server was started.
-  void Serve();
+  // Serves lanes of `server` from now on. Once, after it was started.
+  void Serve(grpc::internal::CallHook* server, grpc::CompletionQueue* queue);
 
  private:
   class Lane;

@@ -50,7 +50,7 @@ class LaneWorker {
     queue_ = builder.AddCompletionQueue();
     server_ = builder.BuildAndStart();
     grpc::AddInsecureChannelFromFd(server_.get(), link);
-    lanes_.Serve();
+    lanes_.Serve(server_.get(), queue_.get());
     thread_ = std::thread([this] { ServeQueue(queue_.get()); });
   }
   ~LaneWorker() { End(); }
