@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian 12 packages that Holdfast builds and runs with; with --tests, those that only
-# the tests need, too.
+# Installs the Debian 12 packages that Holdfast builds and runs with; with --tests or --bench, those
+# that only the tests or the benchmarks need, too.
 #
 # Idempotent: asks dpkg first, and touches the network only if something is missing.
 set -euo pipefail
@@ -10,7 +10,8 @@ packages=(
   g++ python3 bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib
   # Libraries. LLVM's static archives need the last four to link.
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev libuv1-dev
-  prometheus-cpp-dev libcivetweb-dev libspdlog-dev libgtest-dev libgmock-dev pkg-config
+  prometheus-cpp-dev libcivetweb-dev libspdlog-dev libgtest-dev libgmock-dev
+  nlohmann-json3-dev pkg-config
   llvm-19-dev libzstd-dev libz3-dev libxml2-dev zlib1g-dev
   # Run time: clang-19 turns C benchmarks into bitcode; the demo shows metrics with curl.
   clang-19 curl
@@ -20,6 +21,9 @@ if [[ ${1:-} == --tests ]]; then
   packages+=(
     clang-format clang-tidy clang-14 libclang-rt-14-dev prometheus llvm-19 csmith libcsmith-dev
   )
+fi
+if [[ ${1:-} == --bench ]]; then
+  packages+=(python3-matplotlib)
 fi
 
 missing=()
