@@ -11,6 +11,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
+#include "common/grpc_cpus.h"
 #include "common/roles.h"
 #include "common/unique_fd.h"
 #include "common/worker_progress.h"
@@ -60,6 +61,7 @@ int RunWorker(int argc, char** argv, const SessionType& type) {
   signal(SIGPIPE, SIG_IGN);
   // Executed through a file descriptor, a process is otherwise named after its number.
   prctl(PR_SET_NAME, "holdfast-worker");
+  LimitGrpcCpus(1);  // One call at a time: a machine of workers needs no pool of threads in each.
   absl::ParseCommandLine(argc, argv);
   InstallFailureHandler(argv[0]);
   SessionContext context;

@@ -193,12 +193,14 @@ LimitEvidence ReadLimitEvidence(const Cgroups& cgroups) {
   if (cgroups.memory) {
     const MemoryFiles& files = kMemoryFiles[cgroups.memory.version];
     const std::string& directory = cgroups.memory.directory;
-    evidence.peak_memory_bytes = Number(ReadCgroupFile(directory, files.peak), 0);
-    // The peak may stay below the limit by what one allocation asked for.
-    const int64_t limit = Number(ReadCgroupFile(directory, files.limit), 0);
-    evidence.memory_limit_hit =
-        Count(ReadCgroupFile(directory, files.events), kOomKills) > 0 &&
-        (evidence.peak_memory_bytes == 0 || evidence.peak_memory_bytes >= limit - limit / 8);
+    // Most often there is none, and the other files need not be read, which is not cheap.
+    if (Count(ReadCgroupFile(directory, files.events), kOomKills) > 0) {
+      evidence.peak_memory_bytes = Number(ReadCgroupFile(directory, files.peak), 0);
+      // The peak may stay below the limit by what one allocation asked for.
+      const int64_t limit = Number(ReadCgroupFile(directory, files.limit), 0);
+      evidence.memory_limit_hit =
+          evidence.peak_memory_bytes == 0 || evidence.peak_memory_bytes >= limit - limit / 8;
+    }
   }
   if (cgroups.pids) {
     evidence.process_limit_hit =

@@ -55,7 +55,7 @@ struct LimitEvidence {
   bool memory_limit_hit = false;
   // It has refused to start a process or thread.
   bool process_limit_hit = false;
-  int64_t peak_memory_bytes = 0;  // 0: not known. Page cache counts.
+  int64_t peak_memory_bytes = 0;  // Page cache counts. 0: not known, or nothing was killed.
 };
 LimitEvidence ReadLimitEvidence(const Cgroups& cgroups);
 

@@ -10,11 +10,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/integration/service_process.h"
 
@@ -105,6 +107,18 @@ std::string AnnouncedService::address() const {
   if (at == std::string::npos) return "";
   text = text.substr(at + before.size());
   return text.substr(0, text.find(", "));
+}
+
+LoneWorker::LoneWorker(const std::string& binary, const Surroundings& surroundings)
+    : RunningProgram({RunfilePath(binary), "--holdfast_role=worker", "--worker_listen=127.0.0.1:0"},
+                     surroundings) {}
+
+std::string LoneWorker::address() const {
+  int port = 0;
+  EXPECT_TRUE(WaitUntil([&] {
+    return std::sscanf(out().c_str(), "Serving one session on port %d", &port) == 1;
+  })) << err();
+  return absl::StrCat("127.0.0.1:", port);
 }
 
 // Not below testing::TempDir(): the path of a Unix socket must be short.

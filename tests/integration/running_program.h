@@ -52,6 +52,15 @@ class AnnouncedService : public RunningProgram {
   std::string address() const;
 };
 
+// A worker without a front, as for debugging: it serves one session, whose id is 1.
+class LoneWorker : public RunningProgram {
+ public:
+  // `binary` is a path in the workspace.
+  explicit LoneWorker(const std::string& binary, const Surroundings& surroundings = {});
+  // HOST:PORT, once it serves.
+  std::string address() const;
+};
+
 // A directory that is gone at the end of the test.
 class TemporaryDirectory {
  public:

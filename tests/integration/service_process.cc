@@ -141,7 +141,8 @@ ServiceProcess::ServiceProcess(const std::string& binary, const std::vector<std:
   std::vector<std::string> arguments = {RunfilePath(binary),
                                         absl::StrCat("--working_dir=", directory_)};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
-  pid_ = StartProgram(arguments, -1, -1, -1);
+  // Stdout is the test's or the benchmark's own.
+  pid_ = StartProgram(arguments, -1, STDERR_FILENO, -1);
   EXPECT_TRUE(WaitUntil([&] {
     return std::filesystem::exists(directory_ + "/pid.txt") &&
            (std::filesystem::exists(directory_ + "/port.txt") ||

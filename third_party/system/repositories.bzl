@@ -10,6 +10,10 @@ def _static(flags):
     """Links `flags` as archives, in any order among themselves."""
     return ["-Wl,-Bstatic", "-Wl,--start-group"] + flags + ["-Wl,--end-group", "-Wl,-Bdynamic"]
 
+def _as_needed(flags):
+    """Links those shared libraries of `flags` of which something is used."""
+    return ["-Wl,--as-needed"] + flags + ["-Wl,--no-as-needed"]
+
 def _libraries_only(flags):
     seen = {}
     for flag in flags:
@@ -76,10 +80,12 @@ def _llvm_system_library_impl(ctx):
     ctx.symlink(include, "include")
     ctx.file("BUILD.bazel", _LLVM_BUILD.format(
         clang = "clang-" + ctx.attr.version,
-        linkopts = repr(["-L" + libdir] + _static(libraries) + system),
+        linkopts = repr(["-L" + libdir] + _static(libraries) + _as_needed(system)),
     ))
 
-# LLVM as a static library. Bazel refuses include paths outside its root, hence the symlink.
+# LLVM as a static library. Bazel refuses include paths outside its root, hence the symlink. What all
+# of LLVM may need holds Z3 and libxml2, with ICU, which we do not use: to load them takes a fifth of
+# a worker's start.
 llvm_system_library = repository_rule(
     implementation = _llvm_system_library_impl,
     attrs = {"version": attr.string(mandatory = True)},

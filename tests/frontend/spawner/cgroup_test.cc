@@ -139,7 +139,9 @@ TEST_P(EvidenceTest, Reads) {
       ReadLimitEvidence({{given.version, directory}, {given.version, directory}});
   EXPECT_EQ(read.memory_limit_hit, given.memory_limit_hit);
   EXPECT_EQ(read.process_limit_hit, given.process_limit_hit);
-  EXPECT_EQ(read.peak_memory_bytes, given.peak << 20);
+  if (given.memory_limit_hit) {
+    EXPECT_EQ(read.peak_memory_bytes, given.peak << 20);
+  }
   std::filesystem::remove_all(directory);
 }
 

@@ -1,0 +1,45 @@
+#include "tests/bench/figures.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+ABSL_FLAG(bool, json, false, "Print one JSON object a line instead of a table.");
+
+namespace holdfast {
+
+void Tell(absl::string_view figure, double value, absl::string_view unit,
+          absl::optional<Target> target) {
+  if (absl::GetFlag(FLAGS_json)) {
+    std::cout << absl::StrFormat(R"({"figure": "%s", "value": %.6g, "unit": "%s")", figure, value,
+                                 unit);
+    if (target) std::cout << absl::StrFormat(R"(, "target": %.6g)", target->value);
+    std::cout << "}" << std::endl;
+    return;
+  }
+  std::cout << absl::StrFormat("%-62s %10.4g %s", figure, value, unit);
+  if (target) {
+    const bool is_limit = target->kind == Target::kAtMost;
+    const bool is_met = is_limit ? value <= target->value : value >= target->value;
+    std::cout << absl::StrFormat("  (%s %.4g: %s)", is_limit ? "at most" : "at least",
+                                 target->value, is_met ? "met" : "MISSED");
+  }
+  std::cout << std::endl;
+}
+
+void TellSpread(absl::string_view figure, std::vector<double> values, absl::string_view unit,
+                absl::optional<Target> target) {
+  Tell(absl::StrCat(figure, ", p50"), Quantile(values, 0.5), unit, target);
+  Tell(absl::StrCat(figure, ", p99"), Quantile(values, 0.99), unit);
+  Tell(absl::StrCat(figure, ", max"), Quantile(std::move(values), 1), unit);
+}
+
+double Quantile(std::vector<double> values, double q) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1))];
+}
+
+}  // namespace holdfast
