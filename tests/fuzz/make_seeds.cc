@@ -76,6 +76,23 @@ Seeds StepRequests() {
           Input().Number(2).Number(3).Number(9).Rest(SomeStep(-1).SerializeAsString()).bytes()};
 }
 
+Seeds StepLaneReplies() {
+  StepLaneReply good;
+  good.mutable_answer()->set_actions_applied(3);
+  good.mutable_answer()->set_clean(true);
+  good.mutable_answer()->set_fingerprint("1234");
+  good.mutable_answer()->set_action_micros(300);
+  good.set_reply("reply");
+  StepLaneReply failed;
+  failed.mutable_answer()->set_code(3);
+  failed.mutable_answer()->set_message("action[0] is 7");
+  failed.set_reply("");
+  std::string bytes = failed.SerializeAsString();
+  bytes += std::string("\x12\0", 2);  // The empty field, which Protocol Buffers leaves out.
+  return {Input().Number(9).Number(0).Rest(good.SerializeAsString()).bytes(),
+          Input().Number(2).Number(0).Rest(bytes).bytes()};
+}
+
 // A method as request_fuzzer.cc reads it.
 uint8_t Method(absl::string_view name) {
   return static_cast<uint8_t>(&FindHostMethod(name) - HostMethods().data());
@@ -237,6 +254,7 @@ int main(int argc, char** argv) {
       {"failure_status_fuzzer", FailureStatuses},
       {"front_request_fuzzer", FrontRequests},
       {"request_fuzzer", Requests},
+      {"step_lane_fuzzer", StepLaneReplies},
       {"step_request_fuzzer", StepRequests},
       {"worker_reply_fuzzer", WorkerReplies},
   };
