@@ -49,6 +49,11 @@ grpc::ByteBuffer AppendSlice(const grpc::ByteBuffer& buffer, absl::string_view s
 }
 
 grpc::ByteBuffer PrependSlice(absl::string_view prefix, const grpc::ByteBuffer& buffer) {
+  grpc::Slice two[2];
+  if (buffer.Valid() && buffer.TrySingleSlice(&two[1]).ok()) {
+    two[0] = grpc::Slice(prefix.data(), prefix.size());
+    return grpc::ByteBuffer(two, 2);
+  }
   std::vector<grpc::Slice> slices = SlicesOf(buffer);
   slices.emplace(slices.begin(), prefix.data(), prefix.size());
   return grpc::ByteBuffer(slices.data(), slices.size());

@@ -19,8 +19,8 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "common/deadlock_detection.h"
 #include "common/unique_fd.h"
 #include "common/version.h"
 #include "frontend/benchmarks/benchmark_cache.h"
@@ -477,10 +477,7 @@ int RunFrontend(int argc, char** argv, const std::string& usage, bool is_worker)
     std::cerr << "ERROR: " << options.status().message() << std::endl;
     return 1;
   }
-#ifdef NDEBUG
-  // Debian's Abseil looks for deadlocks, for 400 bytes a mutex: as much again as a session.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-#endif
+  SpareDeadlockDetection();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // Of a log that may not grow: its lines are lost, and nothing else.
   umask(0077);               // Logs, scratch data and sockets are the user's own.

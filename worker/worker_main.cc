@@ -12,6 +12,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "common/grpc_cpus.h"
+#include "common/deadlock_detection.h"
 #include "common/roles.h"
 #include "common/unique_fd.h"
 #include "common/worker_progress.h"
@@ -58,6 +59,7 @@ std::string MakeScratchDirectory() {
 }  // namespace
 
 int RunWorker(int argc, char** argv, const SessionType& type) {
+  SpareDeadlockDetection();
   signal(SIGPIPE, SIG_IGN);
   // Executed through a file descriptor, a process is otherwise named after its number.
   prctl(PR_SET_NAME, "holdfast-worker");

@@ -16,6 +16,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/deadlock_detection.h"
 #include "common/status.h"
 #include "proto/compiler_gym_service.grpc.pb.h"
 #include "worker/example/example_session.h"
@@ -124,6 +125,7 @@ class InProcessService final : public CompilerGymService::Service {
 }  // namespace holdfast
 
 int main() {
+  holdfast::SpareDeadlockDetection();  // As the worker.
   holdfast::InProcessService service;
   int port = 0;
   grpc::ServerBuilder builder;

@@ -17,6 +17,7 @@
 #include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "common/deadlock_detection.h"
 #include "tests/bench/closed_loop.h"
 #include "tests/bench/report.h"
 #include "tests/bench/services.h"
@@ -112,6 +113,7 @@ absl::Status Run() {
 }  // namespace holdfast
 
 int main(int argc, char** argv) {
+  holdfast::SpareDeadlockDetection();
   absl::SetProgramUsageMessage("Measures what Holdfast costs, beside three other ways.");
   absl::ParseCommandLine(argc, argv);
   const absl::Status status = holdfast::Run();

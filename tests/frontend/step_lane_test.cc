@@ -15,7 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "common/byte_buffer.h"
+#include "common/queue_work.h"
 #include "frontend/grpc_worker_client.h"
 #include "proto/worker_control.grpc.pb.h"
 #include "worker/step_lane_server.h"
@@ -59,6 +59,10 @@ class LaneWorker {
   void End() {
     if (server_ == nullptr) return;
     server_->Shutdown(std::chrono::system_clock::now());
+    // The lane's last operation must be on its way before the queue is shut down.
+    absl::Notification quiet;
+    RunOnQueue(queue_.get(), [&quiet] { quiet.Notify(); });
+    quiet.WaitForNotification();
     queue_->Shutdown();
     thread_.join();
     server_.reset();
