@@ -6,12 +6,12 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
-#include <climits>
 #include <string>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "common/completion_tag.h"
+#include "common/link_arguments.h"
 
 namespace holdfast {
 namespace {
@@ -34,7 +34,7 @@ const std::string& MethodPath(WorkerMethod method) {
 std::shared_ptr<grpc::Channel> MakeChannel(UniqueFd link, int max_message_bytes) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // 13 to 17 % of a call, and we must never re-send.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, INT_MAX);  // See worker_server.cc.
+  for (const auto& [name, value] : kLinkArguments) arguments.SetInt(name, value);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetServiceConfigJSON("{}");
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);

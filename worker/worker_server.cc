@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/link_arguments.h"
 #include "common/raw_service.h"
 #include "common/status.h"
 #include "common/unary_server.h"
@@ -44,8 +45,7 @@ class WorkerServer {
     // No filters for what the front sees to: deadlines, sizes, compression, statistics.
     builder_.AddChannelArgument(GRPC_ARG_MINIMAL_STACK, 1);
     builder_.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
-    // Each message sets the timer anew, for 3 % of a step; the end of the link is seen without it.
-    builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, INT_MAX);
+    for (const auto& [name, value] : kLinkArguments) builder_.AddChannelArgument(name, value);
     queue_ = builder_.AddCompletionQueue();
   }
 
