@@ -6,6 +6,7 @@
 # ours that it includes, a .proto file or the configuration changes: .cache/tidy/ has a file for each
 # such state, named after its hash. It may be deleted at any time.
 # shellcheck disable=SC2016,SC2317  # Functions and arguments for xargs.
+# shellcheck disable=SC2046,SC2086,SC2089,SC2090  # No name of ours, and no compiler flag, has a space.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -57,9 +58,10 @@ report "include guards" "$(
 
 # ---- clang-tidy ----
 
-tidy=clang-tidy-14
-command -v $tidy >/dev/null || tidy=clang-tidy
-export tidy
+# Headers that are not ours, generated ones too, are "system" headers: no warnings out of them.
+readonly common_flags='-std=c++17 -I. -isystem bazel-bin -DHOLDFAST_CLANG="clang-19"'
+export flags="$common_flags -isystem /usr/lib/llvm-19/include"
+export plugin_flags="$common_flags -fno-rtti -isystem /usr/lib/llvm-14/include"
 
 # Prints the file `$1` and the files of ours that it includes, directly or not.
 with_own_includes() {
@@ -79,16 +81,13 @@ with_own_includes() {
 export -f with_own_includes
 
 tidy_one() {
-  local flags hash passed output
-  # Headers that are not ours, generated ones too, are "system" headers: no warnings out of them.
-  flags=(-std=c++17 -I. -isystem bazel-bin -isystem /usr/lib/llvm-19/include
-    '-DHOLDFAST_CLANG="clang-19"')
-  # shellcheck disable=SC2046  # No name of ours has a space.
+  local hash passed output
+  [[ $1 == "$plugin_source" ]] && flags=$plugin_flags
   hash=$(cat <(echo "$tidy_setup") $(with_own_includes "$1") | sha256sum | cut -d ' ' -f 1)
   passed=.cache/tidy/$hash
   [[ -e $passed ]] && return
-  if output=$(timeout 300 "$tidy" --quiet "--header-filter=/(common|frontend|tests|worker)/" \
-    "$1" -- "${flags[@]}" 2>&1); then
+  if output=$(timeout 300 clang-tidy-14 "--load=$plugin" --quiet \
+    "--header-filter=/(common|frontend|tests|worker)/" "$1" -- $flags 2>&1); then
     touch "$passed"
   else
     grep -v ' warnings generated' <<<"$1: clang-tidy fails or takes too long"$'\n'"$output"
@@ -96,10 +95,13 @@ tidy_one() {
 }
 export -f tidy_one
 
+export plugin_source=deploy/tidy/own_code_only.cc
+export plugin=.cache/tidy/own_code_only.so
 tidy_setup=$(
-  $tidy --version
+  clang-tidy-14 --version
   declare -f tidy_one
-  cat .clang-tidy "${protos[@]}"
+  echo "$flags"
+  cat .clang-tidy "$plugin_source" "${protos[@]}"
 )
 export tidy_setup
 
@@ -107,6 +109,19 @@ mkdir -p .cache/tidy
 if [[ ! -e bazel-bin/proto/compiler_gym_service.pb.h ]]; then
   bazel build --ui_event_filters=-info //proto/... || exit 1
 fi
+if [[ ! $plugin -nt $plugin_source ]]; then
+  clang-14 $plugin_flags -shared -fPIC "$plugin_source" -o "$plugin" || exit 1
+fi
+
+# The plugin hides system headers; what is ours it must not hide.
+mkdir -p .cache/common
+echo 'struct Header { Header(int); };' >.cache/common/bad.h
+printf '%s\n' '#include "bad.h"' 'struct Source { Source(int); };' >.cache/common/bad.cc
+report "clang-tidy finds what is bad" "$(
+  found=$(tidy_one .cache/common/bad.cc | grep -c 'google-explicit-constructor')
+  ((found == 2)) || echo "clang-tidy finds $found of the 2 bad constructors in .cache/common/"
+)"
+
 report "clang-tidy" "$(
   printf '%s\0' "${sources[@]}" |
     xargs -0 -n 1 -P "$(nproc)" bash -c 'tidy_one "$0"'
