@@ -2,7 +2,7 @@
 # Checks the style of all source files: one line per check, "PASS style: ..." or "FAIL style: ...",
 # the latter after what is wrong. Exits 1 if a check fails.
 #
-# clang-tidy takes seconds per file. A file that passed is not looked at again until it, a header of
+# clang-tidy takes a second per file. A file that passed is not looked at again until it, a header of
 # ours that it includes, a .proto file or the configuration changes: .cache/tidy/ has a file for each
 # such state, named after its hash. It may be deleted at any time.
 # shellcheck disable=SC2016,SC2317  # Functions and arguments for xargs.
@@ -60,7 +60,8 @@ report "include guards" "$(
 
 # Headers that are not ours, generated ones too, are "system" headers: no warnings out of them.
 readonly common_flags='-std=c++17 -I. -isystem bazel-bin -DHOLDFAST_CLANG="clang-19"'
-export flags="$common_flags -isystem /usr/lib/llvm-19/include"
+readonly own_flags="$common_flags -isystem /usr/lib/llvm-19/include"
+export flags="$own_flags -include-pch .cache/tidy/system_headers.pch"
 export plugin_flags="$common_flags -fno-rtti -isystem /usr/lib/llvm-14/include"
 
 # Prints the file `$1` and the files of ours that it includes, directly or not.
@@ -101,7 +102,7 @@ tidy_setup=$(
   clang-tidy-14 --version
   declare -f tidy_one
   echo "$flags"
-  cat .clang-tidy "$plugin_source" "${protos[@]}"
+  cat .clang-tidy deploy/tidy/* "${protos[@]}"
 )
 export tidy_setup
 
@@ -112,6 +113,8 @@ fi
 if [[ ! $plugin -nt $plugin_source ]]; then
   clang-14 $plugin_flags -shared -fPIC "$plugin_source" -o "$plugin" || exit 1
 fi
+clang-14 $own_flags -x c++-header -fpch-instantiate-templates deploy/tidy/system_headers.h \
+  -o .cache/tidy/system_headers.pch || exit 1
 
 # The plugin hides system headers; what is ours it must not hide.
 mkdir -p .cache/common
