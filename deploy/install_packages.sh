@@ -19,7 +19,8 @@ packages=(
 if [[ ${1:-} == --tests ]]; then
   # Style checks, sanitizers, promtool, opt-19, programs to hunt for crashes with.
   packages+=(
-    clang-format clang-tidy clang-14 libclang-rt-14-dev prometheus llvm-19 csmith libcsmith-dev
+    clang-format clang-tidy-14 libclang-14-dev llvm-14-dev clang-14 libclang-rt-14-dev prometheus
+    llvm-19 csmith libcsmith-dev
   )
 fi
 if [[ ${1:-} == --bench ]]; then
