@@ -1,5 +1,6 @@
 // What front, spawner and workers take: memory, threads and descriptors, with workers that are idle
-// and with a session on each, which has taken one step. For workers it is the average.
+// and with a session on each, which has taken one step. Of several workers: memory on average,
+// threads and descriptors at most.
 //
 //   bazel run //tests/bench:memory_benchmark -- [--json] [--smoke]
 #include <gtest/gtest.h>
@@ -37,9 +38,9 @@ void TellProcess(const std::string& process, const ProcessMemory& memory,
 
 void TellAll(const ServiceProcess& service, const std::string& workers,
              absl::optional<Target> pss = absl::nullopt) {
-  TellProcess(absl::StrCat("front of ", workers), AverageMemory({service.pid()}));
-  TellProcess(absl::StrCat("spawner of ", workers), AverageMemory({service.spawner()}));
-  TellProcess(absl::StrCat("each of ", workers), AverageMemory(service.workers()), pss,
+  TellProcess(absl::StrCat("front of ", workers), MeasureMemory({service.pid()}));
+  TellProcess(absl::StrCat("spawner of ", workers), MeasureMemory({service.spawner()}));
+  TellProcess(absl::StrCat("each of ", workers), MeasureMemory(service.workers()), pss,
               kMaxThreads);
 }
 
@@ -66,7 +67,7 @@ void TellLargeMachine(const BenchWorker& worker) {
   BenchClient client(alone.address(), worker);
   client.Start();
   Tell(absl::StrCat("one ", worker.name, " worker with a session, 64 CPUs, threads"),
-       AverageMemory({alone.pid()}).threads, "", kMaxThreads);
+       MeasureMemory({alone.pid()}).threads, "", kMaxThreads);
 }
 
 int Run() {

@@ -1,5 +1,6 @@
 #include "tests/bench/process_memory.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,30 +15,31 @@ double CountEntries(const std::string& directory) {
   return static_cast<double>(std::distance(begin(entries), end(entries)));
 }
 
-void Add(pid_t process, ProcessMemory* sum) {
+void Add(pid_t process, ProcessMemory* all) {
   const std::string directory = absl::StrCat("/proc/", process);
   std::ifstream file(directory + "/smaps_rollup");
   constexpr double kMegabyte = 1024;  // In kB.
   for (std::string word; file >> word;) {
     double kilobytes = 0;
-    if (word == "Rss:" && file >> kilobytes) sum->rss_mb += kilobytes / kMegabyte;
-    if (word == "Pss:" && file >> kilobytes) sum->pss_mb += kilobytes / kMegabyte;
+    if (word == "Rss:" && file >> kilobytes) all->rss_mb += kilobytes / kMegabyte;
+    if (word == "Pss:" && file >> kilobytes) all->pss_mb += kilobytes / kMegabyte;
     if ((word == "Private_Clean:" || word == "Private_Dirty:") && file >> kilobytes) {
-      sum->private_mb += kilobytes / kMegabyte;
+      all->private_mb += kilobytes / kMegabyte;
     }
   }
-  sum->threads += CountEntries(directory + "/task");
-  sum->descriptors += CountEntries(directory + "/fd");
+  all->threads = std::max(all->threads, CountEntries(directory + "/task"));
+  all->descriptors = std::max(all->descriptors, CountEntries(directory + "/fd"));
 }
 
 }  // namespace
 
-ProcessMemory AverageMemory(const std::vector<pid_t>& processes) {
-  ProcessMemory sum;
-  for (const pid_t process : processes) Add(process, &sum);
-  const auto count = static_cast<double>(processes.size());
-  return {sum.rss_mb / count, sum.pss_mb / count, sum.private_mb / count, sum.threads / count,
-          sum.descriptors / count};
+ProcessMemory MeasureMemory(const std::vector<pid_t>& processes) {
+  ProcessMemory all;
+  for (const pid_t process : processes) Add(process, &all);
+  for (double* memory : {&all.rss_mb, &all.pss_mb, &all.private_mb}) {
+    *memory /= static_cast<double>(processes.size());
+  }
+  return all;
 }
 
 }  // namespace holdfast

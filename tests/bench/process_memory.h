@@ -9,6 +9,7 @@
 
 namespace holdfast {
 
+// Of some processes: memory on average, threads and descriptors at most.
 struct ProcessMemory {
   double rss_mb = 0;
   double pss_mb = 0;      // Shared pages count in part: divided by those who share them.
@@ -17,8 +18,8 @@ struct ProcessMemory {
   double descriptors = 0;
 };
 
-// The average of `processes`, of which there is at least one.
-ProcessMemory AverageMemory(const std::vector<pid_t>& processes);
+// Of at least one process.
+ProcessMemory MeasureMemory(const std::vector<pid_t>& processes);
 
 }  // namespace holdfast
 
