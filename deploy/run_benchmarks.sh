@@ -14,14 +14,23 @@ export USER=${USER:-$(id -un)}
 
 deploy/install_packages.sh --bench
 echo "Building (some minutes the first time) ..."
-bazel build --ui_event_filters=-info --noshow_progress //tests/bench:service_benchmark
+bazel build --ui_event_filters=-info --noshow_progress \
+  //tests/bench:service_benchmark //tests/bench:start_benchmark //tests/bench:memory_benchmark
 
 mkdir -p "$directory"
-json=$directory/service_benchmark.json
-rm -f "$json"
-for where in --nopinned --pinned; do
-  (cd bazel-bin/tests/bench/service_benchmark.runfiles/holdfast &&
-    tests/bench/service_benchmark --json="$json" $where)
-done
-tests/bench/plot.py "$json" "$directory"
+service=$directory/service_benchmark.json
+figures=$directory/figures.json
+rm -f "$service" "$figures"
+
+# Runs the benchmark "$1" with its flags, where it finds its files.
+run() {
+  (cd "bazel-bin/tests/bench/$1.runfiles/holdfast" && "tests/bench/$1" "${@:2}")
+}
+
+run service_benchmark --json="$service"
+run service_benchmark --json="$service" --pinned
+run start_benchmark --json="$figures"
+run memory_benchmark --json="$figures"
+tests/bench/plot.py "$service" "$directory"
+tests/bench/targets.py "$service" "$figures" | tee "$directory/targets.md"
 echo "Results: $directory"

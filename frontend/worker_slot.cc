@@ -34,6 +34,11 @@ constexpr bool kLegal[kWorkerStates][kWorkerStates] = {
     /* Dead */ {false, false, false, false, false, false},
 };
 
+bool IsEmptyDirectory(const std::string& directory) {
+  std::error_code error;
+  return std::filesystem::is_empty(directory, error) && !error;
+}
+
 // Whether all that was in it is gone.
 bool EmptyDirectory(const std::string& directory) {
   std::error_code error;
@@ -172,6 +177,11 @@ void WorkerSlot::SessionEnded(bool ended) {
   // A session that was parked may want its files still.
   if (client_files_.use_count() == 1 && client_files_->Exist()) {
     directories.push_back(client_files_->path());
+  }
+  // Most sessions leave nothing: to see that takes less than to ask another thread.
+  if (absl::c_all_of(directories, IsEmptyDirectory)) {
+    Emptied(true);
+    return;
   }
   dependencies_.run_blocking(
       [self = self_, post = dependencies_.post, directories = std::move(directories)] {

@@ -1,25 +1,37 @@
 #include "tests/bench/figures.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <string>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-ABSL_FLAG(bool, json, false, "Print one JSON object a line instead of a table.");
+ABSL_FLAG(std::string, json, "", "A file to add the figures to, one JSON object a line.");
 
 namespace holdfast {
+namespace {
+
+void AddToJson(const std::string& path, absl::string_view figure, double value,
+               absl::string_view unit, absl::optional<Target> target) {
+  std::ofstream file(path, std::ios::app);
+  file << absl::StrFormat(R"({"figure": "%s", "value": %.6g, "unit": "%s")", figure, value, unit);
+  if (target) file << absl::StrFormat(R"(, "target": %.6g)", target->value);
+  file << "}" << std::endl;
+  if (file) return;
+  std::cerr << "ERROR: cannot write to " << path << std::endl;
+  exit(1);
+}
+
+}  // namespace
 
 void Tell(absl::string_view figure, double value, absl::string_view unit,
           absl::optional<Target> target) {
-  if (absl::GetFlag(FLAGS_json)) {
-    std::cout << absl::StrFormat(R"({"figure": "%s", "value": %.6g, "unit": "%s")", figure, value,
-                                 unit);
-    if (target) std::cout << absl::StrFormat(R"(, "target": %.6g)", target->value);
-    std::cout << "}" << std::endl;
-    return;
-  }
+  const std::string json = absl::GetFlag(FLAGS_json);
+  if (!json.empty()) AddToJson(json, figure, value, unit, target);
   std::cout << absl::StrFormat("%-62s %10.4g %s", figure, value, unit);
   if (target) {
     const bool is_limit = target->kind == Target::kAtMost;

@@ -17,7 +17,7 @@ struct Target {
   double value;
 };
 
-// Prints one figure: a line of a table, or with --json one object of the form
+// Prints one figure, a line of a table, and adds it to the file --json, as an object of the form
 // {"figure": "...", "value": 1.5, "unit": "ms", "target": 6}, where target is missing without one.
 void Tell(absl::string_view figure, double value, absl::string_view unit,
           absl::optional<Target> target = absl::nullopt);

@@ -2,7 +2,7 @@
 // and with a session on each, which has taken one step. Of several workers: memory on average,
 // threads and descriptors at most.
 //
-//   bazel run //tests/bench:memory_benchmark -- [--json] [--smoke]
+//   bazel run //tests/bench:memory_benchmark -- [--json=FILE] [--smoke]
 #include <gtest/gtest.h>
 
 #include <memory>

@@ -1,7 +1,7 @@
 // What it costs to start workers and sessions, and to replace a worker that was killed. Example and
 // LLVM workers, on programs that take no time.
 //
-//   bazel run //tests/bench:start_benchmark -- [--json] [--parts=workers,rates] [--rounds=50]
+//   bazel run //tests/bench:start_benchmark -- [--json=FILE] [--parts=workers,rates] [--rounds=50]
 #include <gtest/gtest.h>
 
 #include <algorithm>
