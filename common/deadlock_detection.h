@@ -7,8 +7,8 @@
 namespace holdfast {
 
 // Only debug builds look for deadlocks. Debian's Abseil does by default, in gRPC as well, for 400
-// bytes a mutex, as much again as a session, and a sixth of what a worker executes for a step. To be
-// called at the start of a process.
+// bytes a mutex, as much again as a session, and a sixth of what a worker executes for a step. To
+// be called at the start of a process.
 inline void SpareDeadlockDetection() {
 #ifdef NDEBUG
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

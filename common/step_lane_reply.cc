@@ -10,14 +10,15 @@
 #include <vector>
 
 #include "common/byte_buffer.h"
+#include "common/status.h"
 #include "common/varint.h"
 #include "proto/worker_control.pb.h"
 
 namespace holdfast {
 namespace {
 
-using google::protobuf::io::CodedInputStream;
 using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
 
 constexpr uint32_t BytesTag(int field) {
   return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
@@ -30,10 +31,12 @@ bool ReadHead(CodedInputStream* input, size_t size, StepAnswer* answer, size_t* 
   uint32_t length;
   std::string bytes;
   if (input->ReadTag() != kAnswerTag || !input->ReadVarint32(&length) || length > size ||
-      !input->ReadString(&bytes, static_cast<int>(length)) || !answer->ParseFromString(bytes) ||
-      input->ReadTag() != kReplyTag || !input->ReadVarint32(&length)) {
+      !input->ReadString(&bytes, static_cast<int>(length)) || !answer->ParseFromString(bytes)) {
     return false;
   }
+  *head_size = static_cast<size_t>(input->CurrentPosition());
+  if (*head_size == size) return true;
+  if (input->ReadTag() != kReplyTag || !input->ReadVarint32(&length)) return false;
   *head_size = static_cast<size_t>(input->CurrentPosition());
   return size - *head_size == length;
 }
@@ -65,8 +68,8 @@ bool ReadAnswer(const StepAnswer& from, StepLaneReplyView* view) {
   answer.is_error = from.code() != 0;
   if (from.has_action_micros()) answer.action_time = absl::Microseconds(from.action_micros());
   view->status = from.code() == 0 ? grpc::Status::OK
-                                   : grpc::Status(static_cast<grpc::StatusCode>(from.code()),
-                                                  from.message());
+                                  : grpc::Status(static_cast<grpc::StatusCode>(from.code()),
+                                                 BoundMessage(from.message()));
   return true;
 }
 
@@ -84,6 +87,7 @@ grpc::ByteBuffer EncodeStepLaneReply(const StepLaneReplyView& view) {
   answer.set_message(view.status.error_message());
 
   std::string head;
+  head.reserve(answer.ByteSizeLong() + 16);
   AppendVarint(kAnswerTag, &head);
   AppendVarint(answer.ByteSizeLong(), &head);
   answer.AppendToString(&head);

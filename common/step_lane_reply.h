@@ -1,4 +1,5 @@
-// How the reply to a step travels on a worker's step lane: see StepLaneReply in worker_control.proto.
+// How the reply to a step travels on a worker's step lane: see StepLaneReply in
+// worker_control.proto.
 #ifndef HOLDFAST_COMMON_STEP_LANE_REPLY_H_
 #define HOLDFAST_COMMON_STEP_LANE_REPLY_H_
 
@@ -10,7 +11,7 @@
 namespace holdfast {
 
 struct StepLaneReplyView {
-  grpc::Status status;  // The session's own. No details.
+  grpc::Status status;  // The session's own. No details; the message is bounded when it is read.
   WorkerAnswer answer;
   grpc::ByteBuffer reply;  // Shares the bytes that it was read from.
 };

@@ -6,6 +6,8 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include <algorithm>
+#include <climits>
 #include <string>
 #include <utility>
 
@@ -31,14 +33,18 @@ const std::string& MethodPath(WorkerMethod method) {
   return paths[static_cast<int>(method)];
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(UniqueFd link, int max_message_bytes) {
+// More than what comes with the reply on a step lane.
+constexpr int64_t kMaxEnvelopeBytes = 64 << 10;
+
+std::shared_ptr<grpc::Channel> MakeChannel(UniqueFd link, int64_t max_message_bytes) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // 13 to 17 % of a call, and we must never re-send.
   for (const auto& [name, value] : kLinkArguments) arguments.SetInt(name, value);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetServiceConfigJSON("{}");
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  arguments.SetMaxReceiveMessageSize(max_message_bytes);
+  arguments.SetMaxReceiveMessageSize(
+      static_cast<int>(std::min<int64_t>(max_message_bytes + kMaxEnvelopeBytes, INT_MAX)));
   arguments.SetMaxSendMessageSize(-1);  // What we send, we have accepted.
   return grpc::CreateCustomInsecureChannelFromFd("worker", link.release(), arguments);
 }
@@ -46,14 +52,21 @@ std::shared_ptr<grpc::Channel> MakeChannel(UniqueFd link, int max_message_bytes)
 }  // namespace
 
 struct GrpcWorkerClient::PendingCall final : CompletionTag {
-  PendingCall(CallGate* gate, std::shared_ptr<CallCounter> counter, Done done)
-      : gate(gate), counter(std::move(counter)), done(std::move(done)) {
+  PendingCall(int64_t max_reply_bytes, CallGate* gate, std::shared_ptr<CallCounter> counter,
+              Done done)
+      : max_reply_bytes(max_reply_bytes),
+        gate(gate),
+        counter(std::move(counter)),
+        done(std::move(done)) {
     this->counter->Begun();
   }
 
   void Proceed(bool /*ok*/) override {  // Always true for Finish().
     counter->Ended();
     reply.answer = FromTrailers(context);
+    if (static_cast<int64_t>(reply.message.Length()) > max_reply_bytes) {
+      reply.status = grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "the reply is too large");
+    }
     // The session answered well, and gRPC made an error of it, as of a reply that is too large.
     if (!reply.status.ok() && reply.answer.has_value() && !reply.answer->is_error) {
       reply.answer.reset();
@@ -64,6 +77,7 @@ struct GrpcWorkerClient::PendingCall final : CompletionTag {
     left->Leave();
   }
 
+  const int64_t max_reply_bytes;
   CallGate* const gate;
   const std::shared_ptr<CallCounter> counter;  // The client may be gone by then.
   Done done;
@@ -74,14 +88,17 @@ struct GrpcWorkerClient::PendingCall final : CompletionTag {
 
 GrpcWorkerClient::GrpcWorkerClient(UniqueFd link, int max_message_bytes,
                                    grpc::CompletionQueue* queue, CallGate* gate)
-    : queue_(queue), gate_(gate), channel_(MakeChannel(std::move(link), max_message_bytes)) {}
+    : max_message_bytes_(max_message_bytes),
+      queue_(queue),
+      gate_(gate),
+      channel_(MakeChannel(std::move(link), max_message_bytes)) {}
 
 GrpcWorkerClient::~GrpcWorkerClient() {
   if (lane_ != nullptr) lane_->Close();
 }
 
 void GrpcWorkerClient::UseStepLane() {
-  lane_ = std::make_shared<StepLane>(channel_, queue_, gate_, call_counter_);
+  lane_ = std::make_shared<StepLane>(channel_, max_message_bytes_, queue_, gate_, call_counter_);
 }
 
 void GrpcWorkerClient::Call(WorkerMethod method, const grpc::ByteBuffer& request,
@@ -90,7 +107,8 @@ void GrpcWorkerClient::Call(WorkerMethod method, const grpc::ByteBuffer& request
   if (method == WorkerMethod::kStep && lane_ != nullptr && lane_->Step(request, deadline, &done)) {
     return;
   }
-  auto* call = new PendingCall(gate_, call_counter_, std::move(done));  // Deletes itself.
+  auto* call = new PendingCall(max_message_bytes_, gate_, call_counter_,
+                               std::move(done));  // Deletes itself.
   if (deadline != absl::InfiniteFuture()) {
     call->context.set_deadline(absl::ToChronoTime(deadline));
   }

@@ -1,4 +1,4 @@
-// The real WorkerClient: gRPC over one end of a socket pair.
+// The real WorkerClient: gRPC over one end of a link.
 #ifndef HOLDFAST_FRONTEND_GRPC_WORKER_CLIENT_H_
 #define HOLDFAST_FRONTEND_GRPC_WORKER_CLIENT_H_
 
@@ -31,6 +31,7 @@ class GrpcWorkerClient : public WorkerClient {
  private:
   struct PendingCall;
 
+  const int64_t max_message_bytes_;
   grpc::CompletionQueue* const queue_;
   CallGate* const gate_;
   const std::shared_ptr<grpc::Channel> channel_;

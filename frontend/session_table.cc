@@ -23,7 +23,7 @@ void SessionTable::Insert(std::shared_ptr<Session> session) {
 }
 
 std::shared_ptr<Session> SessionTable::Find(int64_t id) const {
-  absl::MutexLock lock(&mutex_);
+  absl::ReaderMutexLock lock(&mutex_);
   const auto found = sessions_.find(id);
   return found == sessions_.end() ? nullptr : found->second;
 }
@@ -50,7 +50,7 @@ void SessionTable::EndAll() {
 }
 
 std::vector<std::shared_ptr<Session>> SessionTable::List() const {
-  absl::MutexLock lock(&mutex_);
+  absl::ReaderMutexLock lock(&mutex_);
   std::vector<std::shared_ptr<Session>> sessions;
   sessions.reserve(sessions_.size());
   for (const auto& [id, session] : sessions_) sessions.push_back(session);

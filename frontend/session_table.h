@@ -14,7 +14,8 @@
 
 namespace holdfast {
 
-// Thread-safe. Its mutex is a leaf: nothing is called under it.
+// Thread-safe. Its mutex is a leaf: nothing is called under it. To find and to list only read, so
+// that steps wait neither for each other nor for those who look for idle sessions.
 class SessionTable {
  public:
   explicit SessionTable(int max_sessions) : max_sessions_(max_sessions) {}

@@ -14,13 +14,20 @@ namespace {
 
 constexpr char kPath[] = "/holdfast.WorkerControl/StepLane";
 // Between two looks at the step under way. Earlier for an earlier deadline.
-constexpr absl::Duration kAlarmPeriod = absl::Seconds(1);
+constexpr std::chrono::seconds kAlarmPeriod(1);
+// What is later is no deadline.
+constexpr absl::Duration kMaxLeft = absl::Hours(24 * 365);
 
 }  // namespace
 
-StepLane::StepLane(std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue* queue,
-                   CallGate* gate, std::shared_ptr<CallCounter> counter)
-    : channel_(std::move(channel)), queue_(queue), gate_(gate), counter_(std::move(counter)) {}
+StepLane::StepLane(std::shared_ptr<grpc::Channel> channel, int64_t max_reply_bytes,
+                   grpc::CompletionQueue* queue, CallGate* gate,
+                   std::shared_ptr<CallCounter> counter)
+    : channel_(std::move(channel)),
+      max_reply_bytes_(max_reply_bytes),
+      queue_(queue),
+      gate_(gate),
+      counter_(std::move(counter)) {}
 
 bool StepLane::Step(const grpc::ByteBuffer& request, absl::Time deadline,
                     WorkerClient::Done* done) {
@@ -29,7 +36,10 @@ bool StepLane::Step(const grpc::ByteBuffer& request, absl::Time deadline,
   state_ = State::kStepping;
   step_self_ = shared_from_this();
   done_ = std::move(*done);
-  deadline_ = deadline;
+  // A wall clock that is set must not end the step, nor make it last.
+  const absl::Duration left = deadline - absl::Now();
+  deadline_ =
+      left > kMaxLeft ? Clock::time_point::max() : Clock::now() + absl::ToChronoNanoseconds(left);
   WatchDeadline();
   counter_->Begun();
   if (call_.call() == nullptr) Open();
@@ -55,17 +65,23 @@ void StepLane::Exchanged(bool ok) {
     call_.PerformOps(&finish_);
     return;
   }
+  WorkerReply reply = ReadReply();
+  reply_.Clear();
+  const State next = reply.answer.has_value() ? State::kIdle : State::kFailed;
+  EndStep(std::move(reply), next);
+}
+
+WorkerReply StepLane::ReadReply() {
   WorkerReply reply;
   StepLaneReplyView view;
-  const bool is_good = DecodeStepLaneReply(reply_, &view);
-  reply_.Clear();
-  if (is_good) {
-    reply = {std::move(view.status), std::move(view.reply), std::move(view.answer)};
-    EndStep(std::move(reply), State::kIdle);
-  } else {
+  if (!DecodeStepLaneReply(reply_, &view)) {
     reply.status = grpc::Status(grpc::StatusCode::INTERNAL, "the worker's reply is malformed");
-    EndStep(std::move(reply), State::kFailed);
+  } else if (static_cast<int64_t>(view.reply.Length()) > max_reply_bytes_) {
+    reply.status = grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "the reply is too large");
+  } else {
+    reply = {std::move(view.status), std::move(view.reply), std::move(view.answer)};
   }
+  return reply;
 }
 
 void StepLane::Finished(bool /*ok*/) {
@@ -93,18 +109,19 @@ void StepLane::EndStep(WorkerReply reply, State next) {
 }
 
 void StepLane::WatchDeadline() {
-  if (deadline_ == absl::InfiniteFuture()) return;
+  if (deadline_ == Clock::time_point::max()) return;
   if (alarm_self_ == nullptr) {
-    SetAlarm(absl::Now());
+    SetAlarm(Clock::now());
   } else if (deadline_ < alarm_time_) {
     alarm_.Cancel();  // It rings at once, and is set anew.
   }
 }
 
-void StepLane::SetAlarm(absl::Time now) {
+void StepLane::SetAlarm(Clock::time_point now) {
   alarm_self_ = shared_from_this();
-  alarm_time_ = std::min(deadline_, now + kAlarmPeriod);
-  alarm_.Set(queue_, absl::ToChronoTime(alarm_time_), static_cast<CompletionTag*>(&rang_));
+  alarm_time_ = std::min<Clock::time_point>(deadline_, now + kAlarmPeriod);
+  alarm_.Set(queue_, std::chrono::system_clock::now() + (alarm_time_ - now),
+             static_cast<CompletionTag*>(&rang_));
 }
 
 void StepLane::Rang(bool /*ok*/) {
@@ -113,8 +130,8 @@ void StepLane::Rang(bool /*ok*/) {
   {
     absl::MutexLock lock(&mutex_);
     self = std::move(alarm_self_);
-    if (state_ != State::kStepping || deadline_ == absl::InfiniteFuture()) return;
-    const absl::Time now = absl::Now();
+    if (state_ != State::kStepping || deadline_ == Clock::time_point::max()) return;
+    const Clock::time_point now = Clock::now();
     if (now < deadline_) {
       SetAlarm(now);
       return;

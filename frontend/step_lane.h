@@ -1,5 +1,5 @@
-// The front's end of a worker's step lane: steps as messages of one long call, which costs less than
-// a call each. See StepLane in worker_control.proto.
+// The front's end of a worker's step lane: steps as messages of one long call, which costs less
+// than a call each. See StepLane in worker_control.proto.
 #ifndef HOLDFAST_FRONTEND_STEP_LANE_H_
 #define HOLDFAST_FRONTEND_STEP_LANE_H_
 
@@ -12,6 +12,8 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/status.h>
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,12 +33,13 @@ namespace holdfast {
 class StepLane : public std::enable_shared_from_this<StepLane> {
  public:
   // Nothing is sent before the first step. `queue` is served as long as the lane lives.
-  StepLane(std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue* queue, CallGate* gate,
-           std::shared_ptr<CallCounter> counter);
+  // Larger replies than `max_reply_bytes` are RESOURCE_EXHAUSTED.
+  StepLane(std::shared_ptr<grpc::Channel> channel, int64_t max_reply_bytes,
+           grpc::CompletionQueue* queue, CallGate* gate, std::shared_ptr<CallCounter> counter);
 
   // As WorkerClient::Call(), for the caller who has entered the gate, which is left with the end of
-  // the step. `done` gets no answer, only a status, if the step failed with the lane. False: the lane
-  // is of no use, or has a step under way; nothing was done.
+  // the step. `done` gets no answer, only a status, if the step failed with the lane. False: the
+  // lane is of no use, or has a step under way; nothing was done.
   bool Step(const grpc::ByteBuffer& request, absl::Time deadline, WorkerClient::Done* done);
 
   // There are no more steps. One that is under way goes on, without a deadline.
@@ -44,6 +47,7 @@ class StepLane : public std::enable_shared_from_this<StepLane> {
 
  private:
   enum class State { kIdle, kStepping, kFailed };
+  using Clock = std::chrono::steady_clock;
   using Handler = void (StepLane::*)(bool ok);
   struct Tag : CompletionTag {
     Tag(StepLane* lane, Handler handler) : lane(lane), handler(handler) {}
@@ -54,15 +58,17 @@ class StepLane : public std::enable_shared_from_this<StepLane> {
 
   void Open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WatchDeadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void SetAlarm(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetAlarm(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // On the queue's thread.
   void Exchanged(bool ok);
   void Finished(bool ok);
+  WorkerReply ReadReply();
   void EndStep(WorkerReply reply, State next);
   void Rang(bool ok);
 
   const std::shared_ptr<grpc::Channel> channel_;
+  const int64_t max_reply_bytes_;
   grpc::CompletionQueue* const queue_;
   CallGate* const gate_;
   const std::shared_ptr<CallCounter> counter_;
@@ -76,15 +82,16 @@ class StepLane : public std::enable_shared_from_this<StepLane> {
   // A step hardly ever takes until its deadline. So there is no alarm for each: one rings now and
   // then, to see whether the step under way is over its time.
   grpc::Alarm alarm_;
-  absl::Time deadline_ ABSL_GUARDED_BY(mutex_);
-  absl::Time alarm_time_ ABSL_GUARDED_BY(mutex_);
+  Clock::time_point deadline_ ABSL_GUARDED_BY(mutex_);  // max(): none.
+  Clock::time_point alarm_time_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<StepLane> alarm_self_ ABSL_GUARDED_BY(mutex_);  // Null: the alarm is not set.
 
   // What gRPC does for the step under way. One batch sends the request and receives the reply: the
   // classes for streams, which stand on these, take two, and two events of the queue.
-  grpc::internal::CallOpSet<
-      grpc::internal::CallOpSendInitialMetadata, grpc::internal::CallOpSendMessage,
-      grpc::internal::CallOpRecvInitialMetadata, grpc::internal::CallOpRecvMessage<grpc::ByteBuffer>>
+  grpc::internal::CallOpSet<grpc::internal::CallOpSendInitialMetadata,
+                            grpc::internal::CallOpSendMessage,
+                            grpc::internal::CallOpRecvInitialMetadata,
+                            grpc::internal::CallOpRecvMessage<grpc::ByteBuffer>>
       exchange_;
   grpc::internal::CallOpSet<grpc::internal::CallOpClientRecvStatus> finish_;
   std::multimap<std::string, std::string> no_metadata_;

@@ -62,7 +62,7 @@ class WorkerClient {
   virtual void Call(WorkerMethod method, const grpc::ByteBuffer& request, absl::Time deadline,
                     Done done) = 0;
 
-  // The worker has a step lane (worker_control.proto). To be called before the first step.
+  // The worker has a step lane (worker_control.proto). By who made this, before anybody steps.
   virtual void UseStepLane() {}
 
   // Counts the calls, of which there is one at a time while the worker is on loan.

@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <atomic>
+#include <cerrno>
 #include <utility>
 
 namespace holdfast {
@@ -14,8 +16,7 @@ namespace {
 constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 // Loopback connects within microseconds, or, where a firewall drops what it carries, never.
 constexpr int kConnectMillis = 20;
-// Of others who connect to our port just now.
-constexpr int kMaxStrangers = 8;
+constexpr int kBacklog = 8;
 
 sockaddr_in Loopback() {
   sockaddr_in address{};
@@ -41,43 +42,50 @@ bool Await(const UniqueFd& socket, short events) {  // NOLINT(google-runtime-int
 }
 
 bool Prepare(const UniqueFd& socket) {
-  // Ends with a reset: closed connections, one for each worker, would use up the ports for a minute.
+  // Ends with a reset: closed connections, one for each worker, would use up the ports for a
+  // minute.
   constexpr linger kReset{1, 0};
   return Set(socket, IPPROTO_TCP, TCP_NODELAY, 1) && Set(socket, SOL_SOCKET, SO_LINGER, kReset);
 }
 
-// No link, if that cannot be.
-FdPair ConnectOverLoopback() {
+// Whether the two ends are of one connection, and the other is no stranger's.
+bool IsConnected(const UniqueFd& one, const UniqueFd& other) {
+  sockaddr_in own{};
+  sockaddr_in peer{};
+  return Name(getsockname, one, &own) && Name(getpeername, other, &peer) &&
+         own.sin_port == peer.sin_port && own.sin_addr.s_addr == peer.sin_addr.s_addr;
+}
+
+// No link, if that cannot be, or a stranger came first. `is_silent`: because nothing answers.
+FdPair ConnectOverLoopback(bool* is_silent) {
   const UniqueFd listener(socket(AF_INET, SOCK_STREAM | kFlags, 0));
   FdPair link;
   link.first = UniqueFd(socket(AF_INET, SOCK_STREAM | kFlags, 0));
   sockaddr_in address = Loopback();
   auto* const any_address = reinterpret_cast<sockaddr*>(&address);
   if (!listener || !link.first || bind(listener.get(), any_address, sizeof(address)) != 0 ||
-      listen(listener.get(), kMaxStrangers) != 0 || !Name(getsockname, listener, &address)) {
+      listen(listener.get(), kBacklog) != 0 || !Name(getsockname, listener, &address)) {
     return {};
   }
-  // It may be under way still.
-  static_cast<void>(connect(link.first.get(), any_address, sizeof(address)));
-  sockaddr_in own{};
-  if (!Name(getsockname, link.first, &own)) return {};
-  for (int i = 0; i < kMaxStrangers && Await(listener, POLLIN); ++i) {
-    link.second = UniqueFd(accept4(listener.get(), nullptr, nullptr, kFlags));
-    sockaddr_in peer{};
-    if (!Name(getpeername, link.second, &peer) || peer.sin_port != own.sin_port ||
-        peer.sin_addr.s_addr != own.sin_addr.s_addr) {
-      continue;
-    }
-    if (!Await(link.first, POLLOUT) || !Prepare(link.first) || !Prepare(link.second)) return {};
-    return link;
+  if (connect(link.first.get(), any_address, sizeof(address)) != 0 && errno != EINPROGRESS) {
+    return {};
   }
-  return {};
+  *is_silent = !Await(link.first, POLLOUT);
+  if (*is_silent) return {};
+  // Connected, so accepted without a wait.
+  link.second = UniqueFd(accept4(listener.get(), nullptr, nullptr, kFlags));
+  const bool is_good =
+      IsConnected(link.first, link.second) && Prepare(link.first) && Prepare(link.second);
+  return is_good ? std::move(link) : FdPair();
 }
 
 }  // namespace
 
 absl::StatusOr<FdPair> MakeWorkerLink() {
-  FdPair link = ConnectOverLoopback();
+  static std::atomic<bool> is_loopback_silent{false};
+  bool is_silent = false;
+  FdPair link = is_loopback_silent ? FdPair() : ConnectOverLoopback(&is_silent);
+  if (is_silent) is_loopback_silent = true;
   if (link.first && link.second) return link;
   return MakeSocketPair(SOCK_STREAM);
 }

@@ -174,6 +174,8 @@ struct SessionType {
   std::vector<std::string> benchmark_uris;
   absl::StatusOr<compiler_gym::Benchmark> (*make_benchmark)(
       absl::string_view uri, const SessionContext& context) = &CompilationSession::MakeBenchmark;
+  // Whether steps may come as messages of one long call (--worker_step_lane).
+  bool has_step_lane = true;
 };
 
 template <typename Session>

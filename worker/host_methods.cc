@@ -102,7 +102,6 @@ absl::Status SendSessionParameter(SessionHost* host, const SendSessionParameterR
 absl::Status Describe(SessionHost* host, const DescribeRequest&, DescribeReply* reply,
                       WorkerAnswer*) {
   host->Describe(reply);
-  reply->set_has_step_lane(true);  // Where these methods are served, so is it.
   return absl::OkStatus();
 }
 

@@ -57,6 +57,7 @@ void SessionHost::Describe(DescribeReply* reply) const {
   }
   reply->set_not_replayable(!type_.is_replayable);
   reply->set_takes_snapshots(type_.takes_snapshots);
+  reply->set_has_step_lane(type_.has_step_lane);
   reply->mutable_benchmark_uri()->Add(type_.benchmark_uris.begin(), type_.benchmark_uris.end());
 }
 

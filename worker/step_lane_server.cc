@@ -53,6 +53,7 @@ class StepLaneServer::Lane {
       return;
     }
     const grpc::ByteBuffer reply = EncodeStepLaneReply(lanes_->step_(request_));
+    request_.Clear();
     CheckInvariant(exchange_.SendMessage(reply).ok(), "bytes need no serialising");
     Receive();
   }

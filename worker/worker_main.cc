@@ -11,8 +11,8 @@
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
-#include "common/grpc_cpus.h"
 #include "common/deadlock_detection.h"
+#include "common/grpc_cpus.h"
 #include "common/roles.h"
 #include "common/unique_fd.h"
 #include "common/worker_progress.h"
@@ -33,6 +33,9 @@ ABSL_FLAG(std::string, worker_client_files_directory, "",
 ABSL_FLAG(bool, worker_allow_benchmark_commands, false,
           "Worker role only, set by the front's --allow_benchmark_commands.");
 
+ABSL_FLAG(bool, worker_step_lane, true,
+          "Worker role only: offer to take steps as messages of one long call. False, to compare: "
+          "each step is a call.");
 ABSL_FLAG(std::string, worker_progress_file, "",
           "Worker role only, set by the front: the file in which the worker tells what it is "
           "doing. Default: none.");
@@ -58,7 +61,7 @@ std::string MakeScratchDirectory() {
 
 }  // namespace
 
-int RunWorker(int argc, char** argv, const SessionType& type) {
+int RunWorker(int argc, char** argv, SessionType type) {
   SpareDeadlockDetection();
   signal(SIGPIPE, SIG_IGN);
   // Executed through a file descriptor, a process is otherwise named after its number.
@@ -75,7 +78,8 @@ int RunWorker(int argc, char** argv, const SessionType& type) {
   }
   context.allow_benchmark_commands = absl::GetFlag(FLAGS_worker_allow_benchmark_commands);
 
-  SessionHost host(type, context, MakeProgressWriter());
+  type.has_step_lane = absl::GetFlag(FLAGS_worker_step_lane);
+  SessionHost host(std::move(type), context, MakeProgressWriter());
   const std::string address = absl::GetFlag(FLAGS_worker_listen);
   const absl::Status status =
       address.empty() ? ServeLink(&host, UniqueFd(kWorkerLinkFd)) : ServeAddress(&host, address);

@@ -8,7 +8,7 @@ namespace holdfast {
 
 // Runs this process as a worker that holds one session of `type`. The link to the front is fd 3,
 // unless --worker_listen is given. Returns the exit code; normally the process is killed instead.
-int RunWorker(int argc, char** argv, const SessionType& type);
+int RunWorker(int argc, char** argv, SessionType type);
 
 }  // namespace holdfast
 

@@ -28,10 +28,10 @@
 namespace holdfast {
 namespace {
 
-using RawWorkerControl = WorkerControl::WithRawMethod_Describe<
-    WorkerControl::WithRawMethod_HandleParameter<WorkerControl::WithRawMethod_Fingerprint<
-        WorkerControl::WithRawMethod_Snapshot<WorkerControl::WithRawMethod_Restore<
-            WorkerControl::WithRawMethod_MakeBenchmark<
+using RawWorkerControl =
+    WorkerControl::WithRawMethod_Describe<WorkerControl::WithRawMethod_HandleParameter<
+        WorkerControl::WithRawMethod_Fingerprint<WorkerControl::WithRawMethod_Snapshot<
+            WorkerControl::WithRawMethod_Restore<WorkerControl::WithRawMethod_MakeBenchmark<
                 WorkerControl::WithRawMethod_StepLane<WorkerControl::Service>>>>>>>;
 
 // The server of one worker: services, queue, and what binds them to the host.
@@ -42,10 +42,6 @@ class WorkerServer {
     builder_.RegisterService(&control_);
     builder_.SetMaxReceiveMessageSize(INT_MAX);  // The front bounds what it passes on.
     builder_.SetMaxSendMessageSize(INT_MAX);
-    // No filters for what the front sees to: deadlines, sizes, compression, statistics.
-    builder_.AddChannelArgument(GRPC_ARG_MINIMAL_STACK, 1);
-    builder_.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
-    for (const auto& [name, value] : kLinkArguments) builder_.AddChannelArgument(name, value);
     queue_ = builder_.AddCompletionQueue();
   }
 
@@ -142,6 +138,10 @@ absl::Status ServeLink(SessionHost* host, UniqueFd link) {
   }
   UniqueFd watched(fcntl(link.get(), F_DUPFD_CLOEXEC, 0));
   WorkerServer server(host);
+  // No filters for what the front sees to: deadlines, sizes, compression, statistics.
+  server.builder().AddChannelArgument(GRPC_ARG_MINIMAL_STACK, 1);
+  server.builder().AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
+  for (const auto& [name, value] : kLinkArguments) server.builder().AddChannelArgument(name, value);
   if (!watched || !server.Start()) return absl::InternalError("cannot start the worker's server");
   std::thread(EndWithPeer, std::move(watched)).detach();
   grpc::AddInsecureChannelFromFd(&server.server(), link.release());

@@ -48,8 +48,8 @@ bool IsScript(int binary) {
   return pread(binary, start, sizeof(start), 0) == 2 && start[0] == '#' && start[1] == '!';
 }
 
-// Runs in the child between vfork and exec: system calls only, for the memory is the spawner's.
-// What it writes is its own: this object.
+// Runs in the child between fork and exec: system calls only. The spawner has one thread, so more
+// would be legal, but a copy of the spawner has no business with its memory.
 class Child {
  public:
   Child(const ChildRequest& request, char* const* arguments, char* const* environment, bool script,
@@ -160,9 +160,7 @@ absl::StatusOr<ChildProcess> StartChild(const ChildRequest& request) {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   pid_t parent = getpid();
-  // The child has our memory, and we wait until it executes: to copy page tables, and then each
-  // page that one of the two writes, takes longer than all that the child does.
-  pid_t pid = vfork();
+  pid_t pid = _Fork();  // Without the fork handlers of libraries: the child only executes.
   int error = errno;
   if (pid == 0) child.Run(parent);
   sigprocmask(SIG_SETMASK, &before, nullptr);
