@@ -15,11 +15,16 @@ ABSL_FLAG(std::string, json, "", "A file to add the figures to, one JSON object 
 namespace holdfast {
 namespace {
 
+const char* NameOf(Target::Kind kind) { return kind == Target::kAtMost ? "at most" : "at least"; }
+
 void AddToJson(const std::string& path, absl::string_view figure, double value,
                absl::string_view unit, absl::optional<Target> target) {
   std::ofstream file(path, std::ios::app);
   file << absl::StrFormat(R"({"figure": "%s", "value": %.6g, "unit": "%s")", figure, value, unit);
-  if (target) file << absl::StrFormat(R"(, "target": %.6g)", target->value);
+  if (target) {
+    file << absl::StrFormat(R"(, "target": %.6g, "kind": "%s")", target->value,
+                            NameOf(target->kind));
+  }
   file << "}" << std::endl;
   if (file) return;
   std::cerr << "ERROR: cannot write to " << path << std::endl;
@@ -36,8 +41,8 @@ void Tell(absl::string_view figure, double value, absl::string_view unit,
   if (target) {
     const bool is_limit = target->kind == Target::kAtMost;
     const bool is_met = is_limit ? value <= target->value : value >= target->value;
-    std::cout << absl::StrFormat("  (%s %.4g: %s)", is_limit ? "at most" : "at least",
-                                 target->value, is_met ? "met" : "MISSED");
+    std::cout << absl::StrFormat("  (%s %.4g: %s)", NameOf(target->kind), target->value,
+                                 is_met ? "met" : "MISSED");
   }
   std::cout << std::endl;
 }

@@ -18,7 +18,8 @@ struct Target {
 };
 
 // Prints one figure, a line of a table, and adds it to the file --json, as an object of the form
-// {"figure": "...", "value": 1.5, "unit": "ms", "target": 6}, where target is missing without one.
+// {"figure": "...", "value": 1.5, "unit": "ms", "target": 6, "kind": "at most"}. Without a target
+// both target and kind ("at most" or "at least") are missing.
 void Tell(absl::string_view figure, double value, absl::string_view unit,
           absl::optional<Target> target = absl::nullopt);
 

@@ -29,7 +29,7 @@ INSTANTIATE_TEST_SUITE_P(
     , SmokeTest,
     testing::Values(Expectation{"start_benchmark",
                                 {"LLVM worker, spawn to first answer, warm, p50",
-                                 "LLVM worker, spawn to first answer, cold, p50",
+                                 "LLVM worker, spawn to first answer, cold binary, p50",
                                  "LLVM session, StartSession with a warm worker, p50",
                                  "example sessions, start and end, 8 clients, fresh processes",
                                  "example sessions, start and end, 8 clients, reuse",
@@ -39,7 +39,9 @@ INSTANTIATE_TEST_SUITE_P(
                                 {"front of 2 LLVM workers, idle, RSS",
                                  "spawner of 2 LLVM workers, idle, PSS",
                                  "each of 2 LLVM workers, with sessions, private",
-                                 "one LLVM worker with a session, 64 CPUs, threads"}}),
+                                 "lone LLVM worker with a session, 64 CPUs, threads",
+                                 "LLVM worker of a front, with a session, 64 CPUs, threads",
+                                 "LLVM worker of a front, with a session, 64 CPUs, descriptors"}}),
     [](const auto& info) { return info.param.benchmark; });
 
 TEST_P(SmokeTest, TellsItsFigures) {
@@ -57,6 +59,7 @@ TEST_P(SmokeTest, TellsItsFigures) {
     if (record.fields().at("figure").string_value().find("added by") == std::string::npos) {
       EXPECT_GT(record.fields().at("value").number_value(), 0) << line;
     }
+    EXPECT_EQ(record.fields().count("kind"), record.fields().count("target")) << line;
     figures.push_back(record.fields().at("figure").string_value());
     EXPECT_THAT(result.out, HasSubstr(figures.back()));
   }

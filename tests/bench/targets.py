@@ -4,6 +4,8 @@
   targets.py SERVICE_JSON FIGURES_JSON
 
 SERVICE_JSON is of service_benchmark; FIGURES_JSON of start_benchmark and memory_benchmark.
+Exits with an error if SERVICE_JSON lacks a run that is compared: all operations, 1 and 32 clients,
+pinned and unpinned.
 """
 
 import json
@@ -16,6 +18,7 @@ class Runs:
     """The records of service_benchmark."""
 
     def __init__(self, path):
+        self.path = path
         with open(path) as file:
             self.records = json.load(file)
 
@@ -24,7 +27,8 @@ class Runs:
             where = (record["operation"], record["clients"], record["sessions"], record["way"])
             if where == (operation, clients, clients, way) and record["pinned"] == pinned:
                 return record[field]
-        raise KeyError(f"there is no {operation} of {clients} clients by {way}, pinned={pinned}")
+        place = "pinned" if pinned else "unpinned"
+        sys.exit(f"ERROR: {self.path} has no {operation} by {way}, clients: {clients}, {place}")
 
     def ratio(self, operation, clients, other, field="p50_us", pinned=True):
         ours = self.value(operation, clients, "holdfast", field, pinned)
@@ -45,17 +49,19 @@ def service_rows(runs):
     yield "4 MiB replies, over one hop", AT_MOST, 1.3, "", runs.ratio("step_4MiB", 1, "direct")
 
 
-# Of what start_benchmark and memory_benchmark tell, those with a target; the other way round: rates.
+# Of what start_benchmark and memory_benchmark tell, those with a target.
 def figure_rows(path):
     with open(path) as file:
         figures = [json.loads(line) for line in file]
     for figure in figures:
         if "target" in figure:
-            kind = AT_LEAST if figure["unit"] == "/s" else AT_MOST
-            yield figure["figure"], kind, figure["target"], figure["unit"], figure["value"]
+            yield (figure["figure"], figure["kind"], figure["target"], figure["unit"],
+                   figure["value"])
 
 
 def main():
+    if len(sys.argv) != 3:
+        sys.exit("ERROR: usage: targets.py SERVICE_JSON FIGURES_JSON")
     rows = list(service_rows(Runs(sys.argv[1]))) + list(figure_rows(sys.argv[2]))
     print("| figure | target | measured | |")
     print("| --- | --- | --- | --- |")

@@ -57,7 +57,7 @@ void TellWorkerStarts(int rounds, int cold_rounds) {
   for (const BenchWorker& worker : BenchWorkers()) {
     TellSpread(absl::StrCat(worker.name, " worker, spawn to first answer, warm"),
                WarmStarts(worker, rounds), "ms", TargetOf(worker));
-    Tell(absl::StrCat(worker.name, " worker, spawn to first answer, cold, p50"),
+    Tell(absl::StrCat(worker.name, " worker, spawn to first answer, cold binary, p50"),
          Quantile(ColdStarts(worker, cold_rounds), 0.5), "ms");
   }
 }

@@ -196,7 +196,6 @@ compiler_gym::AddBenchmarkRequest OneBenchmark(size_t bytes) {
 }  // namespace
 
 std::vector<Operation> Operations() {
-  const std::vector<Load> few = {{1, 1}, {2, 2}, {8, 8}};
   const std::vector<Load> many = {{1, 1}, {2, 2}, {8, 8}, {32, 32}};
   // One client, and as many clients as sessions.
   const std::vector<Load> scale = {{1, 1}, {2, 2}, {4, 4}, {8, 8},  {16, 16}, {32, 32}, {64, 64},
@@ -209,12 +208,12 @@ std::vector<Operation> Operations() {
       {"step_empty", Steps({kSmallProgram, false, false}), many},
       {"step", Steps({kSmallProgram, true, true}), scale},
       {"step_64KiB", Steps({64 << 10, false, true}), many},
-      {"step_4MiB", Steps({4 << 20, false, true}), few},
+      {"step_4MiB", Steps({4 << 20, false, true}), many},
       start_end,
       {"start_end_reuse", New<StartEndClient>, many},
       fork_end,
       {"add_benchmark_1MiB", Calls(&CompilerGymService::Stub::AddBenchmark, OneBenchmark(1 << 20)),
-       few},
+       many},
       {"get_spaces", Calls(&CompilerGymService::Stub::GetSpaces, compiler_gym::GetSpacesRequest()),
        many},
   };
