@@ -217,6 +217,7 @@ TEST_F(StepLaneTest, ADeadlineEndsTheStepAndTheLane) {
   go_on.Notify();
   // The reply that is still to come belongs to nobody.
   EXPECT_FALSE(Step("next").answer.has_value());
+  worker_->End();  // It waits for what is about to go.
 }
 
 TEST_F(StepLaneTest, AnAlarmBeforeTheDeadlineEndsNothing) {
@@ -268,6 +269,7 @@ TEST_F(StepLaneTest, ABrokenLinkEndsTheStepWithoutAnAnswer) {
   EXPECT_FALSE(reply.answer.has_value());
   go_on.Notify();
   breaking.join();
+  worker_->End();  // It waits for what is about to go.
 }
 
 TEST_F(StepLaneTest, AReplyMayBeAsLargeAsTheLimitAndNoLarger) {
