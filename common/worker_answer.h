@@ -1,5 +1,5 @@
-// What a worker says about its session with each answer, in trailing metadata: the reply itself is
-// passed on to the client unread.
+// What a worker says about its session with each answer, in trailing metadata, or on a step lane in
+// front of the reply (step_lane_reply.h): the reply itself is passed on to the client unread.
 #ifndef HOLDFAST_COMMON_WORKER_ANSWER_H_
 #define HOLDFAST_COMMON_WORKER_ANSWER_H_
 

@@ -15,7 +15,8 @@ RpcServer::RpcServer(int64_t max_message_bytes, UnaryServer::Hooks hooks)
   builder_.SetMaxSendMessageSize(-1);  // Workers' replies are bounded where they come in.
   // Each message sets gRPC's timer anew, for 3 % of a step: the listener leaves it to the kernel.
   builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, INT_MAX);
-  builder_.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);  // Nor do we compress.
+  // Replies are not compressed; requests may be.
+  builder_.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
   queue_ = builder_.AddCompletionQueue();
   // Unlike AddInsecureChannelFromFd(), it knows the peer, and cuts who connects and never speaks.
   acceptor_ = builder_.experimental().AddExternalConnectionAcceptor(
