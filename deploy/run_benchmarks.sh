@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs and builds what is needed, and measures what Holdfast costs: prints tables, and leaves
-# JSON and plots in DIRECTORY, by default a fresh one. Some minutes, on a machine that does nothing
+# JSON and plots in DIRECTORY, by default a fresh one. A quarter of an hour, on a machine that does nothing
 # else.
 #
 #   deploy/run_benchmarks.sh [DIRECTORY]
