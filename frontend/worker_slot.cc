@@ -15,8 +15,8 @@
 #include "common/roles.h"
 #include "common/worker_progress.h"
 #include "frontend/restart_policy.h"
+#include "frontend/spawner/worker_link.h"
 #include "frontend/worker_growth.h"
-#include "frontend/worker_link.h"
 
 namespace holdfast {
 namespace {

@@ -19,7 +19,7 @@
 #include "common/queue_work.h"
 #include "common/unique_fd.h"
 #include "frontend/grpc_worker_client.h"
-#include "frontend/worker_link.h"
+#include "frontend/spawner/worker_link.h"
 #include "proto/worker_control.grpc.pb.h"
 #include "worker/step_lane_server.h"
 

@@ -1,4 +1,4 @@
-#include "frontend/worker_link.h"
+#include "frontend/spawner/worker_link.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

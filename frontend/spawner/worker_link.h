@@ -1,6 +1,6 @@
 // The link between the front and a worker.
-#ifndef HOLDFAST_FRONTEND_WORKER_LINK_H_
-#define HOLDFAST_FRONTEND_WORKER_LINK_H_
+#ifndef HOLDFAST_FRONTEND_SPAWNER_WORKER_LINK_H_
+#define HOLDFAST_FRONTEND_SPAWNER_WORKER_LINK_H_
 
 #include "absl/status/statusor.h"
 #include "common/unique_fd.h"
@@ -17,4 +17,4 @@ absl::StatusOr<FdPair> MakeWorkerLink();
 
 }  // namespace holdfast
 
-#endif  // HOLDFAST_FRONTEND_WORKER_LINK_H_
+#endif  // HOLDFAST_FRONTEND_SPAWNER_WORKER_LINK_H_

@@ -1,4 +1,4 @@
-#include "frontend/worker_link.h"
+#include "frontend/spawner/worker_link.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
