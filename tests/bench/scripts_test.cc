@@ -46,13 +46,13 @@ class ScriptsTest : public testing::Test {
  protected:
   // Writes `records` as service_benchmark does.
   std::string WriteRecords(const std::vector<Record>& records) const {
-    const std::string path = directory_ / "service.json";
+    std::string path = directory_ / "service.json";
     EXPECT_TRUE(AddToJson(path, records).ok());
     return path;
   }
 
   std::string WriteFigures() const {
-    const std::string path = directory_ / "figures.json";
+    std::string path = directory_ / "figures.json";
     std::ofstream(path)
         << R"({"figure": "a time", "value": 5, "unit": "ms", "target": 6, "kind": "at most"})"
            "\n"
