@@ -79,7 +79,7 @@ WorkerReply StepLane::ReadReply() {
   } else if (static_cast<int64_t>(view.reply.Length()) > max_reply_bytes_) {
     reply.status = grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "the reply is too large");
   } else {
-    reply = {view.status, std::move(view.reply), std::move(view.answer)};
+    reply = {view.status, view.reply, std::move(view.answer)};
   }
   return reply;
 }
