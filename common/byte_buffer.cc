@@ -28,35 +28,28 @@ absl::Status Parse(const grpc::ByteBuffer& buffer, google::protobuf::Message* me
 
 namespace {
 
-// gRPC hands out only what can be dumped.
-std::vector<grpc::Slice> SlicesOf(const grpc::ByteBuffer& buffer) {
+grpc::ByteBuffer AddSlice(const grpc::ByteBuffer& buffer, absl::string_view bytes, bool in_front) {
+  const grpc::Slice added(bytes.data(), bytes.size());
+  if (grpc::Slice only; buffer.Valid() && buffer.TrySingleSlice(&only).ok()) {
+    // Most messages are one slice, and need no vector.
+    const grpc::Slice two[] = {in_front ? added : only, in_front ? only : added};
+    return grpc::ByteBuffer(two, 2);
+  }
   std::vector<grpc::Slice> slices;
+  // Fails only for what cannot be decompressed, and gRPC hands out no such buffer.
   if (buffer.Valid() && !buffer.Dump(&slices).ok()) slices.clear();
-  return slices;
+  slices.insert(in_front ? slices.begin() : slices.end(), added);
+  return grpc::ByteBuffer(slices.data(), slices.size());
 }
 
 }  // namespace
 
 grpc::ByteBuffer AppendSlice(const grpc::ByteBuffer& buffer, absl::string_view suffix) {
-  grpc::Slice two[2];  // Most messages are one slice, and need no vector.
-  if (buffer.Valid() && buffer.TrySingleSlice(&two[0]).ok()) {
-    two[1] = grpc::Slice(suffix.data(), suffix.size());
-    return grpc::ByteBuffer(two, 2);
-  }
-  std::vector<grpc::Slice> slices = SlicesOf(buffer);
-  slices.emplace_back(suffix.data(), suffix.size());
-  return grpc::ByteBuffer(slices.data(), slices.size());
+  return AddSlice(buffer, suffix, /*in_front=*/false);
 }
 
 grpc::ByteBuffer PrependSlice(absl::string_view prefix, const grpc::ByteBuffer& buffer) {
-  grpc::Slice two[2];
-  if (buffer.Valid() && buffer.TrySingleSlice(&two[1]).ok()) {
-    two[0] = grpc::Slice(prefix.data(), prefix.size());
-    return grpc::ByteBuffer(two, 2);
-  }
-  std::vector<grpc::Slice> slices = SlicesOf(buffer);
-  slices.emplace(slices.begin(), prefix.data(), prefix.size());
-  return grpc::ByteBuffer(slices.data(), slices.size());
+  return AddSlice(buffer, prefix, /*in_front=*/true);
 }
 
 }  // namespace holdfast
