@@ -11,7 +11,7 @@
 #include "common/benchmark_uri.h"
 #include "common/byte_buffer.h"
 #include "common/status.h"
-#include "frontend/log.h"
+#include "frontend/logging/log.h"
 #include "frontend/session_id.h"
 #include "frontend/step_request.h"
 

@@ -30,7 +30,7 @@
 #include "frontend/event_loop.h"
 #include "frontend/grpc_worker_client.h"
 #include "frontend/listener.h"
-#include "frontend/log.h"
+#include "frontend/logging/log.h"
 #include "frontend/metrics/metrics.h"
 #include "frontend/options.h"
 #include "frontend/rpc_server.h"

@@ -17,7 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "frontend/log.h"
+#include "frontend/logging/log.h"
 
 namespace holdfast {
 namespace {

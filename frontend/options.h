@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "frontend/log.h"
+#include "frontend/logging/log.h"
 
 namespace holdfast {
 

@@ -7,7 +7,7 @@
 #include "absl/time/clock.h"
 #include "common/byte_buffer.h"
 #include "common/status.h"
-#include "frontend/log.h"
+#include "frontend/logging/log.h"
 #include "frontend/session.h"
 #include "frontend/worker_limits.h"
 #include "proto/worker_control.pb.h"

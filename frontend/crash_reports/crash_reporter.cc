@@ -11,7 +11,7 @@
 #include "frontend/crash_reports/crash_report.h"
 #include "frontend/crash_reports/report_directory.h"
 #include "frontend/failure_status.h"
-#include "frontend/log.h"
+#include "frontend/logging/log.h"
 
 namespace holdfast {
 namespace {

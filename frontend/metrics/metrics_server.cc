@@ -20,7 +20,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "common/unique_fd.h"
-#include "frontend/log.h"
+#include "frontend/logging/log.h"
 
 namespace holdfast {
 namespace {

@@ -21,7 +21,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "frontend/log.h"
+#include "frontend/logging/log.h"
 
 namespace holdfast {
 namespace {

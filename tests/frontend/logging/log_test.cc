@@ -1,4 +1,4 @@
-#include "frontend/log.h"
+#include "frontend/logging/log.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

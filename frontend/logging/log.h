@@ -1,6 +1,6 @@
 // What the service, and what its workers, have to say: for people.
-#ifndef HOLDFAST_FRONTEND_LOG_H_
-#define HOLDFAST_FRONTEND_LOG_H_
+#ifndef HOLDFAST_FRONTEND_LOGGING_LOG_H_
+#define HOLDFAST_FRONTEND_LOGGING_LOG_H_
 
 #include <cstdint>
 #include <memory>
@@ -84,4 +84,4 @@ class WorkerLog {
 
 }  // namespace holdfast
 
-#endif  // HOLDFAST_FRONTEND_LOG_H_
+#endif  // HOLDFAST_FRONTEND_LOGGING_LOG_H_
