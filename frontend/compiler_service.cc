@@ -50,8 +50,14 @@ CompilerService::CompilerService(const Dependencies& dependencies)
 std::vector<UnaryServer::Method> CompilerService::Methods(grpc::ServerCompletionQueue* queue) {
   const auto bind = [&](const char* name, auto request,
                         void (CompilerService::*handle)(const Call&)) {
+    // A header costs time. Whoever makes a step has been told before.
+    const bool is_named = !deps_.front_name.empty() && handle != &CompilerService::Step;
     return BindMethod<Raw>(name, &service_, queue, request,
-                           [this, handle](const Call& call) { (this->*handle)(call); });
+                           [this, handle, is_named](const Call& call) {
+                             if (is_named)
+                               call->context().AddInitialMetadata(kFrontHeader, deps_.front_name);
+                             (this->*handle)(call);
+                           });
   };
   return {
       bind("GetVersion", &Raw::RequestGetVersion, &CompilerService::GetVersion),

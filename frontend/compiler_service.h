@@ -22,6 +22,9 @@
 
 namespace holdfast {
 
+// The header of replies that names the service which has the session: see --front_name.
+inline constexpr char kFrontHeader[] = "holdfast-front";
+
 // In the order of the metric labels and of CompilerService::Methods().
 std::vector<std::string> RpcMethodNames();
 
@@ -38,6 +41,7 @@ class CompilerService {
     // Bytes of benchmarks and histories that may be held (--max_record_bytes).
     int64_t max_record_bytes;
     int max_sessions;
+    std::string front_name;  // --front_name.
     std::function<void(absl::AnyInvocable<void()>)> run_on_queue;
     std::function<void(absl::AnyInvocable<void()>)> run_blocking;
   };

@@ -29,6 +29,9 @@
 #include "frontend/crash_reports/crash_reporter.h"
 #include "frontend/event_loop.h"
 #include "frontend/grpc_worker_client.h"
+#include "frontend/health/drain.h"
+#include "frontend/health/readiness.h"
+#include "frontend/journal.h"
 #include "frontend/listener.h"
 #include "frontend/logging/log.h"
 #include "frontend/metrics/metrics.h"
@@ -47,8 +50,6 @@ namespace {
 
 // How long workers and spawner may take to go when the service ends.
 constexpr absl::Duration kKillTimeout = absl::Seconds(5);
-// How long clients may take for the answers to the calls that were aborted.
-constexpr absl::Duration kAnswerTimeout = absl::Seconds(1);
 // What a worker takes of the front's descriptors (link, output, pidfd), and the front for itself.
 constexpr int64_t kDescriptorsPerWorker = 4;
 constexpr int64_t kOwnDescriptors = 100;
@@ -74,6 +75,9 @@ class Frontend {
   explicit Frontend(Options options)
       : options_(std::move(options)),
         metrics_(RpcMethodNames()),
+        journal_({&metrics_, &readiness_, &description_}),
+        drain_(&loop_, {options_.session_drain_timeout, options_.drain_timeout},
+               MakeDrainActions()),
         prefetched_(options_.warm_workers),
         table_(options_.max_sessions) {}
 
@@ -87,8 +91,8 @@ class Frontend {
   absl::Status StartServing();
   absl::Status Announce();
   SessionEnvironment MakeEnvironment();
-  WorkerPool::Observer MakePoolObserver();
   UnaryServer::Hooks MakeHooks();
+  Drain::Actions MakeDrainActions();
 
   void TellMechanisms();
   // Ends sessions that clients forgot, from now on.
@@ -96,21 +100,22 @@ class Frontend {
   // Parks idle ones, likewise.
   void ParkSessions();
 
-  // The end. A signal drains; a second one does not wait for open calls.
-  void OnEndSignal(int signal);
-  void AbortCalls();
+  // The end of the drain.
   void EndSessions();
 
   const Options options_;
   Metrics metrics_;
+  Readiness readiness_;
+  WorkerDescription description_;
+  Journal journal_;
   EventLoop loop_;
+  Drain drain_;
   WorkingDirectory directory_;
   std::unique_ptr<WorkerLog> worker_log_;
   UniqueFd worker_binary_;
   std::string worker_path_;  // Absolute.
   std::unique_ptr<SpawnerClient> spawner_;
   std::unique_ptr<RpcServer> rpc_;
-  WorkerDescription description_;
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<BenchmarkCache> cache_;
   std::unique_ptr<BenchmarkLoader> loader_;
@@ -122,14 +127,13 @@ class Frontend {
   std::unique_ptr<CompilerService> service_;
   std::unique_ptr<Listener> listener_;
   int metrics_port_ = 0;
-  bool is_draining_ = false;
-  bool is_ending_ = false;
 };
 
 absl::Status Frontend::Start(const std::string& program, bool is_worker) {
   for (const int signal : {SIGTERM, SIGINT}) {
-    loop_.OnSignal(signal, [this, signal] { OnEndSignal(signal); });
+    loop_.OnSignal(signal, [this, signal] { drain_.OnSignal(signal); });
   }
+  readiness_.Observe([this](const Readiness::Snapshot& now) { metrics_.SetReady(now.is_ready()); });
   absl::Status status = StartProcesses(program, is_worker);
   if (status.ok()) status = StartServing();
   if (status.ok()) status = Announce();
@@ -156,6 +160,7 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
   if (!status.ok()) return status;
   InitLogging(directory_.logs(), options_.log_to_stderr, options_.log_level);
   worker_log_ = absl::make_unique<WorkerLog>(directory_.logs());
+  journal_.SetWorkerLog(worker_log_.get());
 
   const int64_t workers = RaiseDescriptorLimit();
   if (workers == 0) return absl::FailedPreconditionError("RLIMIT_NOFILE is too low for a worker");
@@ -186,8 +191,8 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
   WorkerCommand command =
       MakeWorkerCommand(options_, program, worker_binary_.get(), directory_.scratch());
   command.limits.is_memory_watched = spawner_->mechanisms().memory == kWatchdog;
-  pool_ =
-      absl::make_unique<WorkerPool>(pool_options, std::move(command), slots, MakePoolObserver());
+  pool_ = absl::make_unique<WorkerPool>(pool_options, std::move(command), slots,
+                                        journal_.MakePoolObserver());
   return absl::OkStatus();
 }
 
@@ -211,6 +216,7 @@ absl::Status Frontend::StartServing() {
   service.metrics = &metrics_;
   service.max_record_bytes = options_.max_record_bytes;
   service.max_sessions = options_.max_sessions;
+  service.front_name = options_.front_name;
   service.run_on_queue = [this](absl::AnyInvocable<void()> work) {
     rpc_->RunOnQueue(std::move(work));
   };
@@ -253,6 +259,7 @@ absl::Status Frontend::StartCrashReports() {
   crash_reporter_ = absl::make_unique<CrashReporter>(
       std::move(options), &description_,
       [this](absl::AnyInvocable<void()> work) { loop_.RunBlocking(std::move(work)); });
+  journal_.SetCrashReporter(crash_reporter_.get());
   metrics_.SetCrashReports([this] { return crash_reporter_->GetStats(); });
   return crash_reporter_->Start();
 }
@@ -332,18 +339,7 @@ SessionEnvironment Frontend::MakeEnvironment() {
   environment.describe_actions = [this](int action_space, const StepRequestView& step) {
     return DescribeActions(description_.Get()->spaces().action_space_list(action_space), step);
   };
-  environment.on_transition = [this](auto from, auto to) { metrics_.SessionTransition(from, to); };
-  environment.on_recovery = [this](RecoveryOutcome outcome, absl::Duration took) {
-    metrics_.Recovered(outcome, took);
-  };
-  environment.on_failure = [this](CrashEvent event) {
-    metrics_.WorkerFailed(event.failure.cause());
-    LogWarning("session ", event.session, ": worker ", DescribeForLog(event.failure));
-    crash_reporter_->Report(std::move(event));
-  };
-  environment.on_snapshot = [this](SnapshotOutcome outcome) { metrics_.Snapshot(outcome); };
-  environment.on_refused = [this] { metrics_.StepRefused(); };
-  environment.history_bytes = metrics_.history_bytes();
+  journal_.Watch(&environment);
   environment.checkpoints = checkpoints_.get();
   environment.prefetched = &prefetched_;
   environment.abilities = [this] {
@@ -355,47 +351,6 @@ SessionEnvironment Frontend::MakeEnvironment() {
     return SessionAbilities{takes_snapshots && described->takes_snapshots(), is_rebuildable};
   };
   return environment;
-}
-
-WorkerPool::Observer Frontend::MakePoolObserver() {
-  WorkerPool::Observer observer;
-  observer.on_transition = [this](auto from, auto to) { metrics_.WorkerTransition(from, to); };
-  observer.on_ready = [this](uint64_t worker, pid_t pid, const DescribeReply& description,
-                             absl::Duration took) {
-    metrics_.WorkerReady(took);
-    LogDebug("worker ", worker, " (pid ", pid, ") is ready after ", absl::FormatDuration(took));
-    description_.Set(description);
-  };
-  observer.on_dead = [this](uint64_t worker, pid_t pid, WorkerState last_state,
-                            const WorkerFailure& failure) {
-    metrics_.WorkerEnded(last_state, failure.cause());
-    worker_log_->WorkerGone(worker);
-    if (!is_draining_ &&
-        (last_state == WorkerState::kStarting || last_state == WorkerState::kIdle)) {
-      LogWarning("worker ", worker, " (pid ", pid, "), ", WorkerStateName(last_state), ", ",
-                 DescribeFailure(failure));
-    } else {
-      LogDebug("worker ", worker, " (pid ", pid, ") is gone: ", DescribeFailure(failure));
-    }
-  };
-  observer.on_output = [this](uint64_t worker, bool is_stderr, absl::string_view bytes) {
-    worker_log_->WorkerOutput(worker, is_stderr, bytes);
-  };
-  observer.on_readiness = [this](bool ready, const std::string& why) {
-    metrics_.SetReady(ready && !is_draining_);
-    if (ready) {
-      LogInfo("workers can be started");
-      return;
-    }
-    LogError("workers cannot be started, trying on: ", why);
-    description_.SetUnavailable(why);
-  };
-  observer.on_asked_back = [this](AskReason reason) { metrics_.WorkerAskedBack(reason); };
-  observer.on_reused = [this] { metrics_.WorkerReused(); };
-  observer.on_demand = [this](int waiting, int warm_target) {
-    metrics_.SetWorkerDemand(waiting, warm_target);
-  };
-  return observer;
 }
 
 UnaryServer::Hooks Frontend::MakeHooks() {
@@ -419,28 +374,20 @@ UnaryServer::Hooks Frontend::MakeHooks() {
   return hooks;
 }
 
-void Frontend::OnEndSignal(int signal) {
-  if (std::exchange(is_draining_, true)) {
-    LogInfo("signal ", signal, " again: not waiting for open calls");
-    AbortCalls();
-    return;
-  }
-  LogInfo("signal ", signal, ": draining for at most ",
-          absl::FormatDuration(options_.drain_timeout));
-  metrics_.SetReady(false);
-  rpc_->Drain([this] { loop_.Post([this] { EndSessions(); }); });
-  loop_.RunAfter(options_.drain_timeout, [this] { AbortCalls(); });
-}
-
-void Frontend::AbortCalls() {
-  rpc_->AbortCalls();
-  // Usually the drain is over at once. A client that does not even take its answer is not waited
-  // for.
-  loop_.RunAfter(kAnswerTimeout, [this] { EndSessions(); });
+Drain::Actions Frontend::MakeDrainActions() {
+  Drain::Actions actions;
+  actions.tell_not_ready = [this] { readiness_.SetDraining(); };
+  actions.count_sessions = [this] { return table_.size(); };
+  actions.refuse_calls = [this](absl::AnyInvocable<void()> on_idle) {
+    rpc_->Drain(std::move(on_idle));
+  };
+  actions.abort_calls = [this] { rpc_->AbortCalls(); };
+  actions.end = [this] { EndSessions(); };
+  actions.post = [this](absl::AnyInvocable<void()> work) { loop_.Post(std::move(work)); };
+  return actions;
 }
 
 void Frontend::EndSessions() {
-  if (std::exchange(is_ending_, true)) return;
   LogInfo("ending ", table_.size(), " sessions");
   table_.EndAll();
   pool_->Stop();

@@ -2,10 +2,12 @@
 
 #include <climits>
 
+#include "absl/algorithm/container.h"
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -68,8 +70,22 @@ ABSL_FLAG(
 ABSL_FLAG(bool, worker_cgroups, true,
           "Whether limits on memory and processes are enforced by cgroups, where they can be made. "
           "Else the service looks at the workers from time to time.");
+ABSL_FLAG(
+    absl::Duration, session_drain_timeout, absl::ZeroDuration(),
+    "On SIGTERM, SIGINT or `holdfastctl drain`, how long sessions may go on. The service is "
+    "not ready then, so that balancers look elsewhere, serves whoever calls all the same, and "
+    "ends earlier if there are no sessions any more. At least 0: not at all.");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(10),
-          "On SIGTERM or SIGINT, how long open calls may go on. At least 0.");
+          "After that, how long open calls may go on, while new ones are refused. At least 0.");
+ABSL_FLAG(std::string, front_name, "",
+          "Name of this service among several. Replies carry it as the header holdfast-front, "
+          "except those of Step: a balancer can send what follows to the same one. At most 64 "
+          "letters, digits, '-', '_' and '.'. Default: none, and no header.");
+ABSL_FLAG(std::string, admin_socket, "",
+          "Path of the Unix socket for holdfastctl, which only the service's user can open. "
+          "Default: admin.sock in the working directory; none: there is no such socket.");
+ABSL_FLAG(bool, status_page, true,
+          "Whether /statusz and /statusz.json are served beside /metrics.");
 ABSL_FLAG(int64_t, benchmark_cache_bytes, 54525952,
           "Size of the benchmark cache. At least 0. Sessions keep their benchmarks beyond it.");
 ABSL_FLAG(std::vector<std::string>, benchmark_roots, {},
@@ -138,6 +154,13 @@ bool IsAddress(absl::string_view address) {
          port >= 0 && port <= 65535;
 }
 
+// It stands in headers, and in the configuration of balancers.
+bool IsFrontName(absl::string_view name) {
+  return name.size() <= 64 && absl::c_all_of(name, [](unsigned char c) {
+           return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
+         });
+}
+
 absl::Status Check(const Options& options) {
   Checker check;
   check.Require(IsAddress(options.listen), "listen", options.listen,
@@ -159,7 +182,10 @@ absl::Status Check(const Options& options) {
   check.ZeroOrAtLeast("worker_memory_limit_bytes", options.worker_memory_limit_bytes, 64 << 20);
   check.ZeroOrAtLeast("worker_file_limit_bytes", options.worker_file_limit_bytes, 4096);
   check.ZeroOrAtLeast("worker_process_limit", options.worker_process_limit, 64);
+  check.NotNegative("session_drain_timeout", options.session_drain_timeout);
   check.NotNegative("drain_timeout", options.drain_timeout);
+  check.Require(IsFrontName(options.front_name), "front_name", options.front_name,
+                "at most 64 letters, digits, '-', '_' and '.'");
   check.InRange<int64_t>("benchmark_cache_bytes", options.benchmark_cache_bytes, 0, INT64_MAX);
   check.InRange<int64_t>("max_message_bytes", options.max_message_bytes, 1024, INT_MAX);
   check.InRange<int64_t>("max_inflight_bytes", options.max_inflight_bytes, 1024, INT64_MAX);
@@ -211,7 +237,11 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, const std::string& u
   options.worker_file_limit_bytes = absl::GetFlag(FLAGS_worker_file_limit_bytes);
   options.worker_process_limit = absl::GetFlag(FLAGS_worker_process_limit);
   options.worker_cgroups = absl::GetFlag(FLAGS_worker_cgroups);
+  options.session_drain_timeout = absl::GetFlag(FLAGS_session_drain_timeout);
   options.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
+  options.front_name = absl::GetFlag(FLAGS_front_name);
+  options.admin_socket = absl::GetFlag(FLAGS_admin_socket);
+  options.status_page = absl::GetFlag(FLAGS_status_page);
   options.benchmark_cache_bytes = absl::GetFlag(FLAGS_benchmark_cache_bytes);
   options.benchmark_roots = absl::GetFlag(FLAGS_benchmark_roots);
   options.allow_benchmark_commands = absl::GetFlag(FLAGS_allow_benchmark_commands);

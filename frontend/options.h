@@ -36,7 +36,11 @@ struct Options {
   int64_t worker_file_limit_bytes = 0;
   int64_t worker_process_limit = 0;
   bool worker_cgroups = true;
+  absl::Duration session_drain_timeout;
   absl::Duration drain_timeout;
+  std::string front_name;
+  std::string admin_socket;
+  bool status_page = true;
   int64_t benchmark_cache_bytes = 0;
   std::vector<std::string> benchmark_roots;
   bool allow_benchmark_commands = false;

@@ -34,6 +34,19 @@ SessionState Session::state() const {
   return state_;
 }
 
+SessionInfo Session::Info() const {
+  SessionInfo info;
+  info.id = id_;
+  info.benchmark = origin_.benchmark->uri();
+  info.start = start_;
+  info.last_call = idle_since();
+  absl::MutexLock lock(&mutex_);
+  info.state = state_;
+  info.actions = history_.action_count();
+  info.worker = lease_.worker_id;
+  return info;
+}
+
 Session::Ticket Session::Start(const google::protobuf::RepeatedField<int32_t>& observation_space,
                                const Caller& caller, Done done) {
   auto operation = absl::make_unique<Operation>();

@@ -101,6 +101,17 @@ struct SessionEnvironment {
   std::function<SessionAbilities()> abilities;
 };
 
+// A session at a glance, for operators.
+struct SessionInfo {
+  int64_t id = 0;
+  std::string benchmark;
+  SessionState state = SessionState::kParked;
+  absl::Time start;
+  absl::Time last_call;  // Its end; InfiniteFuture: a call is under way.
+  int64_t actions = 0;   // Applied so far.
+  uint64_t worker = 0;   // 0: none.
+};
+
 // Calls on one session are carried out one at a time, in the order of their arrival. Thread-safe: a
 // mutex of its own guards each session. Worker and pool callbacks may come late: each remembers the
 // epoch in which it was asked for, and one of an old epoch is dropped.
@@ -122,6 +133,7 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
 
   int64_t id() const { return id_; }
   SessionState state() const;
+  SessionInfo Info() const;
   // Borrower. Any thread.
   absl::Time idle_since() const override {
     const int64_t micros = idle_since_micros_.load(std::memory_order_relaxed);
@@ -277,6 +289,7 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
 
   const int64_t id_;
   const SessionOrigin origin_;
+  const absl::Time start_ = absl::Now();
   const SessionEnvironment* const environment_;
 
   mutable absl::Mutex mutex_;

@@ -36,10 +36,9 @@ class SessionTable {
   // Parks those that have had no call since `when`.
   void ParkIdleSince(absl::Time when);
   int size() const;
-
- private:
   std::vector<std::shared_ptr<Session>> List() const;
 
+ private:
   const int max_sessions_;
   mutable absl::Mutex mutex_;
   int reserved_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -53,6 +54,30 @@ void WorkerPool::Stop() {
   for (auto& loan : loans_) loan.second.on_exit = nullptr;
   for (auto& slot : slots_) slot.second->Kill(WorkerFailure::SHUTDOWN);
   FailWaiters(absl::UnavailableError("the service is shutting down"));
+}
+
+std::vector<WorkerInfo> WorkerPool::List() const {
+  std::vector<WorkerInfo> workers;
+  std::vector<ProcessId> processes;
+  for (const auto& [id, slot] : slots_) {
+    workers.push_back({id, slot->pid(), slot->state(), dependencies_.clock->Now() - slot->started(),
+                       /*resident_bytes=*/0, slot->resets()});
+    processes.push_back(slot->process());
+  }
+  const auto usages = dependencies_.spawner->Measure(processes, /*whole_groups=*/false);
+  for (size_t i = 0; i < workers.size(); ++i) {
+    if (usages[i].has_value()) workers[i].resident_bytes = usages[i]->memory_bytes;
+  }
+  absl::c_sort(workers, [](const WorkerInfo& a, const WorkerInfo& b) { return a.id < b.id; });
+  return workers;
+}
+
+absl::optional<pid_t> WorkerPool::Kill(uint64_t worker) {
+  const WorkerSlot* const slot = FindSlot(worker);
+  if (slot == nullptr || slot->pid() == 0) return absl::nullopt;
+  const pid_t pid = slot->pid();
+  dependencies_.spawner->Kill(slot->process());
+  return pid;
 }
 
 // Thread-safe entries: each posts itself to the supervision thread.

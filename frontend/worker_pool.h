@@ -31,6 +31,16 @@ namespace holdfast {
 enum class AskReason { kPressure, kGrowth };
 inline constexpr int kAskReasons = 2;
 
+// A worker at a glance, for operators.
+struct WorkerInfo {
+  uint64_t id = 0;
+  pid_t pid = 0;  // 0: not known yet.
+  WorkerState state = WorkerState::kStarting;
+  absl::Duration age;
+  int64_t resident_bytes = 0;  // Of the process itself. 0: not known.
+  int sessions_served = 0;     // Before the one that it has.
+};
+
 // Confined to the supervision thread, apart from the WorkerSource methods, which post to it.
 class WorkerPool : public WorkerSource {
  public:
@@ -88,6 +98,11 @@ class WorkerPool : public WorkerSource {
                OnFailure on_gone) override;
 
   bool is_ready() const { return is_ready_; }
+  // All but the dead, by id.
+  std::vector<WorkerInfo> List() const;
+  // As a `kill -9` by the operator would: a session that has it recovers. The pid; nullopt: there
+  // is no such worker, or it has no process yet.
+  absl::optional<pid_t> Kill(uint64_t worker);
 
  private:
   struct Waiter {

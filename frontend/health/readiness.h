@@ -1,0 +1,55 @@
+// Whether a session that is started now would get a worker: what probes and balancers ask for.
+#ifndef HOLDFAST_FRONTEND_HEALTH_READINESS_H_
+#define HOLDFAST_FRONTEND_HEALTH_READINESS_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+
+namespace holdfast {
+
+enum class ReadyState {
+  kStarting,  // No worker has answered yet.
+  kReady,
+  kNotReady,  // Workers cannot be started.
+  kDraining,  // The service is about to end. There is no way back.
+};
+// "starting", "ready", …
+absl::string_view ReadyStateName(ReadyState state);
+
+// Thread-safe.
+class Readiness {
+ public:
+  struct Snapshot {
+    ReadyState state = ReadyState::kStarting;
+    std::string reason = "no worker has answered yet";  // For people. Empty: it is ready.
+
+    bool is_ready() const { return state == ReadyState::kReady; }
+  };
+  using Observer = std::function<void(const Snapshot&)>;
+
+  void SetReady();
+  void SetNotReady(absl::string_view reason);
+  void SetDraining();
+
+  Snapshot Get() const;
+
+  // Runs `observer` now and at each change, one after another, on the thread that makes the change
+  // and under the mutex: it must not block, nor call this object.
+  void Observe(Observer observer);
+
+ private:
+  void Set(ReadyState state, absl::string_view reason);
+
+  mutable absl::Mutex mutex_;
+  Snapshot snapshot_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Observer> observers_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_HEALTH_READINESS_H_
