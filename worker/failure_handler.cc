@@ -20,10 +20,13 @@ constexpr int kMaxFrames = 8;
 // Of the handler and what it calls, above the frame that the signal interrupted.
 constexpr int kMaxHandlerFrames = 16;
 
-// Abseil follows frame pointers, and compilers are built without: this reads the unwind tables.
+// Only the handler asks for this. Abseil follows frame pointers, and compilers are built without:
+// this reads the unwind tables.
 // `context`, if not null, is that of the interrupted code, with whose frame the trace begins.
 [[maybe_unused]] int Unwind(void** frames, int* sizes, int max_frames, int skipped,
                             const void* context, int* dropped_frames) {
+  // Without memory Abseil cannot symbolise, and aborts: the handler would call itself for ever.
+  for (const int failure : {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV}) signal(failure, SIG_DFL);
   void* stack[kMaxHandlerFrames + kMaxFrames];
   const int depth = backtrace(stack, kMaxHandlerFrames + kMaxFrames);
   void** first = stack + std::min(depth, skipped);

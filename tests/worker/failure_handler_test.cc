@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,18 @@ TEST_F(FailureHandlerTest, SurvivesACallOfNothing) {
   });
   EXPECT_EQ(WTERMSIG(end.status), SIGSEGV);
   EXPECT_THAT(end.errors, HasSubstr("SIGSEGV"));
+}
+
+// Names cannot be looked up then.
+TEST_F(FailureHandlerTest, EndsWithoutMemory) {
+  const ChildEnd end = RunInChild([] {
+    const rlimit nothing{0, 0};
+    setrlimit(RLIMIT_AS, &nothing);
+    DieHere(SIGABRT);
+  });
+  EXPECT_TRUE(WIFSIGNALED(end.status)) << end.status;
+  EXPECT_EQ(WTERMSIG(end.status), SIGABRT);
+  EXPECT_THAT(end.errors, HasSubstr("SIGABRT"));
 }
 
 TEST_F(FailureHandlerTest, IsQuietWhenAskedToEnd) {
