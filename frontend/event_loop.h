@@ -16,7 +16,8 @@
 
 namespace holdfast {
 
-// Owned by the thread that calls Run(); only Post() may be called from others.
+// Owned by the thread that calls Run(); only Post(), RunBlocking() and Now() may be called from
+// others.
 class EventLoop : public Clock {
  public:
   EventLoop();

@@ -30,7 +30,10 @@
 #include "frontend/event_loop.h"
 #include "frontend/grpc_worker_client.h"
 #include "frontend/health/drain.h"
+#include "frontend/health/liveness.h"
+#include "frontend/health/probes.h"
 #include "frontend/health/readiness.h"
+#include "frontend/http/http_server.h"
 #include "frontend/journal.h"
 #include "frontend/listener.h"
 #include "frontend/logging/log.h"
@@ -76,6 +79,7 @@ class Frontend {
       : options_(std::move(options)),
         metrics_(RpcMethodNames()),
         journal_({&metrics_, &readiness_, &description_}),
+        liveness_(&loop_),
         drain_(&loop_, {options_.session_drain_timeout, options_.drain_timeout},
                MakeDrainActions()),
         prefetched_(options_.warm_workers),
@@ -89,6 +93,7 @@ class Frontend {
   absl::Status StartProcesses(const std::string& program, bool is_worker);
   absl::Status StartCrashReports();
   absl::Status StartServing();
+  absl::Status StartHttp();
   absl::Status Announce();
   SessionEnvironment MakeEnvironment();
   UnaryServer::Hooks MakeHooks();
@@ -109,6 +114,7 @@ class Frontend {
   WorkerDescription description_;
   Journal journal_;
   EventLoop loop_;
+  Liveness liveness_;
   Drain drain_;
   WorkingDirectory directory_;
   std::unique_ptr<WorkerLog> worker_log_;
@@ -126,7 +132,7 @@ class Frontend {
   SessionTable table_;
   std::unique_ptr<CompilerService> service_;
   std::unique_ptr<Listener> listener_;
-  int metrics_port_ = 0;
+  std::unique_ptr<HttpServer> http_;  // Null: --metrics_listen is empty.
 };
 
 absl::Status Frontend::Start(const std::string& program, bool is_worker) {
@@ -225,11 +231,8 @@ absl::Status Frontend::StartServing() {
   };
   service_ = absl::make_unique<CompilerService>(service);
 
-  if (!options_.metrics_listen.empty()) {
-    const absl::StatusOr<int> port = metrics_.Serve(options_.metrics_listen);
-    if (!port.ok()) return port.status();
-    metrics_port_ = *port;
-  }
+  status = StartHttp();
+  if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(&loop_, options_.listen);
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
@@ -241,10 +244,28 @@ absl::Status Frontend::StartServing() {
   });
   if (!status.ok()) return status;
   listener_->Start([this](UniqueFd connection) { rpc_->Serve(std::move(connection)); });
+  liveness_.Start([this](absl::AnyInvocable<void()> work) { rpc_->RunOnQueue(std::move(work)); });
   pool_->Start();
   if (options_.session_idle_timeout > absl::ZeroDuration()) ExpireSessions();
   if (options_.park_after > absl::ZeroDuration()) ParkSessions();
   return status;
+}
+
+absl::Status Frontend::StartHttp() {
+  if (options_.metrics_listen.empty()) return absl::OkStatus();
+  std::vector<HttpPage> pages = {
+      {"/metrics", "for Prometheus",
+       [this](const HttpRequest& /*request*/) {
+         return HttpReply{200, "text/plain; version=0.0.4; charset=utf-8", metrics_.Text()};
+       }},
+      HealthzPage(&liveness_),
+      ReadyzPage(&readiness_),
+  };
+  absl::StatusOr<std::unique_ptr<HttpServer>> server =
+      HttpServer::Start(options_.metrics_listen, std::move(pages));
+  if (!server.ok()) return server.status();
+  http_ = *std::move(server);
+  return absl::OkStatus();
 }
 
 absl::Status Frontend::StartCrashReports() {
@@ -307,9 +328,9 @@ absl::Status Frontend::Announce() {
   const std::string address =
       listener_->port() == 0 ? options_.listen : absl::StrCat(host, ":", listener_->port());
   std::string metrics = "off";
-  if (metrics_port_ != 0) {
+  if (http_ != nullptr) {
     const std::string& listen = options_.metrics_listen;
-    metrics = absl::StrCat("http://", listen.substr(0, listen.rfind(':')), ":", metrics_port_,
+    metrics = absl::StrCat("http://", listen.substr(0, listen.rfind(':')), ":", http_->port(),
                            "/metrics");
   }
   const std::string line = absl::StrCat("Holdfast ", kVersion, " serves on ", address,
@@ -317,8 +338,8 @@ absl::Status Frontend::Announce() {
   LogInfo(line);
   std::cout << line << std::endl;
   absl::Status status = directory_.Write("pid.txt", absl::StrCat(getpid(), "\n"));
-  if (status.ok() && metrics_port_ != 0) {
-    status = directory_.Write("metrics_port.txt", absl::StrCat(metrics_port_, "\n"));
+  if (status.ok() && http_ != nullptr) {
+    status = directory_.Write("metrics_port.txt", absl::StrCat(http_->port(), "\n"));
   }
   // Last: a client that sees the port connects.
   if (status.ok() && listener_->port() != 0) {
@@ -405,7 +426,7 @@ void Frontend::Run() {
   listener_.reset();
   // The workers are gone: calls to them are failing just now.
   rpc_->Shutdown();
-  metrics_.StopServing();
+  http_.reset();
   spawner_.reset();
   pool_.reset();
   const auto reports = crash_reporter_->GetStats().reports;

@@ -134,16 +134,6 @@ void Metrics::SetCheckpoints(std::function<CheckpointStore::Stats()> stats) {
   checkpoint_stats_ = std::move(stats);
 }
 
-absl::StatusOr<int> Metrics::Serve(const std::string& listen) {
-  StopServing();
-  absl::StatusOr<std::unique_ptr<MetricsServer>> server = MetricsServer::Start(listen, this);
-  if (!server.ok()) return server.status();
-  server_ = *std::move(server);
-  return server_->port();
-}
-
-void Metrics::StopServing() { server_.reset(); }
-
 Families Metrics::Collect() const {
   prometheus::MetricFamily build = MakeFamily(Metric::kBuildInfo);
   AddSample({{"version", kVersion}, {"compiler", kCompiler}, {"grpc", grpc::Version()}}, 1, &build);

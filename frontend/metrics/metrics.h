@@ -1,4 +1,4 @@
-// What the service counts and measures, and the HTTP server that tells Prometheus of it.
+// What the service counts and measures.
 #ifndef HOLDFAST_FRONTEND_METRICS_METRICS_H_
 #define HOLDFAST_FRONTEND_METRICS_METRICS_H_
 
@@ -10,20 +10,17 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "frontend/benchmarks/benchmark_cache.h"
 #include "frontend/crash_reports/crash_reporter.h"
 #include "frontend/metrics/latency_histogram.h"
-#include "frontend/metrics/metrics_server.h"
 #include "frontend/metrics/process_metrics.h"
 #include "frontend/metrics/rpc_metrics.h"
 #include "frontend/session.h"
@@ -34,8 +31,8 @@
 
 namespace holdfast {
 
-// All series exist from the start, at zero. Thread-safe, but Serve() and StopServing(), which are
-// called by the owner. Counting takes no mutex.
+// All series exist from the start, at zero. Thread-safe, but SetLimitMechanisms(). Counting takes
+// no mutex.
 class Metrics : public prometheus::Collectable {
  public:
   // The names of the methods, by the index that RpcFinished() is called with.
@@ -74,7 +71,7 @@ class Metrics : public prometheus::Collectable {
   void AddBenchmarkBytes(int64_t bytes) { benchmark_bytes_ += bytes; }
   int64_t benchmark_bytes() const { return benchmark_bytes_; }
 
-  // How workers are held to each limit: pairs of limit and mechanism. Before Serve().
+  // How workers are held to each limit: pairs of limit and mechanism. Before anybody collects.
   void SetLimitMechanisms(std::vector<std::pair<std::string, std::string>> mechanisms) {
     limit_mechanisms_ = std::move(mechanisms);
   }
@@ -85,13 +82,8 @@ class Metrics : public prometheus::Collectable {
   void SetCheckpoints(std::function<CheckpointStore::Stats()> stats);
   void SetCrashReports(std::function<CrashReporter::Stats()> stats);
 
-  // Serves /metrics over HTTP on `listen`, HOST:PORT, until StopServing(). Returns the port, which
-  // 0 leaves to the system. Errors are about the flag --metrics_listen.
-  absl::StatusOr<int> Serve(const std::string& listen);
-  void StopServing();
-
   std::vector<prometheus::MetricFamily> Collect() const override;
-  // What is served, apart from the server's own metrics.
+  // In Prometheus's text format, version 0.0.4.
   std::string Text() const;
 
  private:
@@ -135,8 +127,6 @@ class Metrics : public prometheus::Collectable {
   std::function<BenchmarkCache::Stats()> cache_stats_ ABSL_GUARDED_BY(mutex_);
   std::function<CheckpointStore::Stats()> checkpoint_stats_ ABSL_GUARDED_BY(mutex_);
   std::function<CrashReporter::Stats()> crash_report_stats_ ABSL_GUARDED_BY(mutex_);
-
-  std::unique_ptr<MetricsServer> server_;  // The last member: it asks for the others.
 };
 
 }  // namespace holdfast

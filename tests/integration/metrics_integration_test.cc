@@ -37,14 +37,9 @@ Samples ParseSamples(const std::string& text) {
   return samples;
 }
 
-// Of the web server, which counts scrapes from the first one on.
-bool IsOfTheServer(const std::string& series) { return absl::StartsWith(series, "exposer_"); }
-
 std::set<std::string> SeriesOf(const Samples& samples) {
   std::set<std::string> series;
-  for (const auto& [name, value] : samples) {
-    if (!IsOfTheServer(name)) series.insert(name);
-  }
+  for (const auto& [name, value] : samples) series.insert(name);
   return series;
 }
 
@@ -255,9 +250,9 @@ TEST_F(MetricsTest, NoSeriesIsMadeByWhatClientsDo) {
       EXPECT_NE((*match)[2].str(), unbounded);
     }
   }
-  const std::set<std::string> bounded = {"method", "code",      "state",    "cause", "outcome",
-                                         "le",     "version",   "compiler", "grpc",  "quantile",
-                                         "limit",  "mechanism", "reason"};
+  const std::set<std::string> bounded = {"method",  "code",  "state",     "cause",
+                                         "outcome", "le",    "version",   "compiler",
+                                         "grpc",    "limit", "mechanism", "reason"};
   for (const std::string& name : names) EXPECT_EQ(bounded.count(name), 1u) << name;
 }
 

@@ -1,9 +1,6 @@
 #include "frontend/metrics/metrics.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -96,27 +93,6 @@ void UseAll(Metrics* metrics) {
   metrics->SetBenchmarkCache([] { return BenchmarkCache::Stats{4, 5, 6, 7, 8, 9}; });
 }
 
-// What a client at `port` reads, header and all.
-std::string Get(int port, absl::string_view path) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return "";
-  const std::string request = absl::StrCat("GET ", path, " HTTP/1.0\r\n\r\n");
-  EXPECT_EQ(write(fd.get(), request.data(), request.size()), request.size());
-  std::string reply;
-  char buffer[4096];
-  for (ssize_t n; (n = read(fd.get(), buffer, sizeof(buffer))) > 0;) reply.append(buffer, n);
-  return reply;
-}
-
-absl::string_view Body(absl::string_view reply) {
-  const size_t end_of_header = reply.find("\r\n\r\n");
-  return end_of_header == absl::string_view::npos ? "" : reply.substr(end_of_header + 4);
-}
-
 // What promtool has to say against `text`.
 std::string Lint(absl::string_view text) {
   const std::string base = absl::StrCat(testing::TempDir(), "/promtool");
@@ -172,9 +148,6 @@ TEST(MetricsTest, PromtoolAcceptsThem) {
   EXPECT_EQ(Lint(metrics.Text()), "");
   UseAll(&metrics);
   EXPECT_EQ(Lint(metrics.Text()), "");
-  const absl::StatusOr<int> port = metrics.Serve("127.0.0.1:0");
-  ASSERT_TRUE(port.ok()) << port.status();
-  EXPECT_EQ(Lint(Body(Get(*port, "/metrics"))), "");
   EXPECT_NE(Lint("Holdfast-Ready 1\n"), "");  // It would complain.
 }
 
@@ -390,71 +363,6 @@ TEST(MetricsTest, ScrapesWhileOthersCount) {
   EXPECT_EQ(series[R"(holdfast_sessions{state="materialising"})"], 2 * kEvents);
   EXPECT_EQ(series["holdfast_recovery_duration_seconds_count"], 2 * kEvents);
   EXPECT_EQ(metrics.inflight_bytes(), 6 * kEvents);
-}
-
-TEST(MetricsTest, ServesHttp) {
-  Metrics metrics(Methods());
-  testing::internal::CaptureStdout();
-  const double threads_before = Parse(metrics.Text())["process_threads"];
-  const absl::StatusOr<int> port = metrics.Serve("127.0.0.1:0");
-  ASSERT_TRUE(port.ok()) << port.status();
-  ASSERT_GT(*port, 0);
-  metrics.SetReady(true);
-  const std::string reply = Get(*port, "/metrics");
-  EXPECT_TRUE(absl::StartsWith(reply, "HTTP/1.1 200 OK\r\n")) << reply;
-  auto series = Parse(std::string(Body(reply)));
-  EXPECT_EQ(series["holdfast_ready"], 1);
-  EXPECT_EQ(series.count("exposer_scrapes_total"), 1);
-  EXPECT_LE(series["process_threads"], threads_before + 2);
-  EXPECT_TRUE(absl::StrContains(Get(*port, "/"), " 404 Not Found\r\n"));
-  const absl::Time stop = absl::Now();
-  metrics.StopServing();
-  metrics.StopServing();
-  EXPECT_LT(absl::Now() - stop, absl::Milliseconds(1500));
-  EXPECT_EQ(Get(*port, "/metrics"), "");
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
-}
-
-TEST(MetricsTest, EndsAtOnceWhereverItListens) {
-  Metrics metrics(Methods());
-  const absl::Time start = absl::Now();
-  for (const char* listen : {"127.0.0.1:0", "0.0.0.0:0", "localhost:0", "[::1]:0", "[::]:0"}) {
-    const absl::StatusOr<int> port = metrics.Serve(listen);  // There may be no IPv6.
-    EXPECT_TRUE(port.ok() || absl::StrContains(listen, "::")) << port.status();
-  }
-  metrics.StopServing();
-  EXPECT_LT(absl::Now() - start, absl::Milliseconds(1500));
-}
-
-TEST(MetricsTest, AddressesThatAreNone) {
-  Metrics metrics(Methods());
-  for (const char* listen :
-       {"", ":", "8080", ":8080", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1",
-        "127.0.0.1:+1", "127.0.0.1:443s", "127.0.0.1:0,127.0.0.1:0", "127.0.0.1: 1"}) {
-    const absl::StatusOr<int> port = metrics.Serve(listen);
-    EXPECT_EQ(port.status().code(), absl::StatusCode::kInvalidArgument) << listen;
-    EXPECT_TRUE(
-        absl::StartsWith(port.status().message(), absl::StrCat("--metrics_listen=", listen, ": ")))
-        << port.status();
-  }
-}
-
-TEST(MetricsTest, AddressesThatCannotBeHad) {
-  Metrics first(Methods());
-  Metrics second(Methods());
-  const absl::StatusOr<int> port = first.Serve("127.0.0.1:0");
-  ASSERT_TRUE(port.ok()) << port.status();
-  const std::string taken = absl::StrCat("127.0.0.1:", *port);
-  for (const std::string& listen : {taken, std::string("192.0.2.1:0")}) {
-    const absl::Status status = second.Serve(listen).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << listen;
-    EXPECT_TRUE(absl::StrContains(status.message(), absl::StrCat("--metrics_listen=", listen)))
-        << status;
-  }
-  EXPECT_TRUE(absl::StrContains(second.Serve(taken).status().message(), "in use"))
-      << second.Serve(taken).status();
-  first.StopServing();
-  EXPECT_EQ(second.Serve(taken).value_or(0), *port);
 }
 
 }  // namespace
