@@ -378,7 +378,7 @@ std::shared_ptr<Session> CompilerService::FindSession(const Call& call, int64_t 
 }
 
 int64_t CompilerService::RecordBytes() const {
-  return deps_.metrics->benchmark_bytes() + *deps_.metrics->history_bytes();
+  return deps_.metrics->record_bytes();
 }
 
 absl::Status CompilerService::CheckRecordBudget(int64_t new_bytes) {

@@ -23,6 +23,10 @@
 #include "common/deadlock_detection.h"
 #include "common/unique_fd.h"
 #include "common/version.h"
+#include "frontend/admin/journal.h"
+#include "frontend/admin/loop_caller.h"
+#include "frontend/admin/service_limits.h"
+#include "frontend/admin/status_collector.h"
 #include "frontend/benchmarks/benchmark_cache.h"
 #include "frontend/benchmarks/benchmark_loader.h"
 #include "frontend/compiler_service.h"
@@ -34,12 +38,12 @@
 #include "frontend/health/probes.h"
 #include "frontend/health/readiness.h"
 #include "frontend/http/http_server.h"
-#include "frontend/journal.h"
 #include "frontend/listener.h"
 #include "frontend/logging/log.h"
 #include "frontend/metrics/metrics.h"
 #include "frontend/options.h"
 #include "frontend/rpc_server.h"
+#include "frontend/session_sweeper.h"
 #include "frontend/session_table.h"
 #include "frontend/spawner/spawner_client.h"
 #include "frontend/warm_target.h"
@@ -56,9 +60,6 @@ constexpr absl::Duration kKillTimeout = absl::Seconds(5);
 // What a worker takes of the front's descriptors (link, output, pidfd), and the front for itself.
 constexpr int64_t kDescriptorsPerWorker = 4;
 constexpr int64_t kOwnDescriptors = 100;
-// Between two looks for sessions that are idle for too long.
-constexpr absl::Duration kMinSweepPeriod = absl::Milliseconds(100);
-constexpr absl::Duration kMaxSweepPeriod = absl::Minutes(1);
 
 // As many descriptors as the system lets us have. Returns how many workers these are enough for.
 int64_t RaiseDescriptorLimit() {
@@ -80,10 +81,13 @@ class Frontend {
         metrics_(RpcMethodNames()),
         journal_({&metrics_, &readiness_, &description_}),
         liveness_(&loop_),
+        loop_caller_([this](absl::AnyInvocable<void()> work) { loop_.Post(std::move(work)); }),
         drain_(&loop_, {options_.session_drain_timeout, options_.drain_timeout},
                MakeDrainActions()),
         prefetched_(options_.warm_workers),
-        table_(options_.max_sessions) {}
+        table_(options_.max_sessions),
+        sweeper_(&loop_, &table_, &metrics_, {options_.session_idle_timeout, options_.park_after}) {
+  }
 
   absl::Status Start(const std::string& program, bool is_worker);
   // Until the service was told to end, and has.
@@ -95,16 +99,12 @@ class Frontend {
   absl::Status StartServing();
   absl::Status StartHttp();
   absl::Status Announce();
+  std::unique_ptr<StatusCollector> MakeStatusCollector();
   SessionEnvironment MakeEnvironment();
   UnaryServer::Hooks MakeHooks();
   Drain::Actions MakeDrainActions();
 
   void TellMechanisms();
-  // Ends sessions that clients forgot, from now on.
-  void ExpireSessions();
-  // Parks idle ones, likewise.
-  void ParkSessions();
-
   // The end of the drain.
   void EndSessions();
 
@@ -115,6 +115,7 @@ class Frontend {
   Journal journal_;
   EventLoop loop_;
   Liveness liveness_;
+  LoopCaller loop_caller_;
   Drain drain_;
   WorkingDirectory directory_;
   std::unique_ptr<WorkerLog> worker_log_;
@@ -130,7 +131,9 @@ class Frontend {
   BoundedCount prefetched_;
   SessionEnvironment environment_;
   SessionTable table_;
+  SessionSweeper sweeper_;
   std::unique_ptr<CompilerService> service_;
+  std::unique_ptr<StatusCollector> status_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<HttpServer> http_;  // Null: --metrics_listen is empty.
 };
@@ -212,6 +215,7 @@ absl::Status Frontend::StartServing() {
   if (!status.ok()) return status;
   checkpoints_ = absl::make_unique<CheckpointStore>(options_.checkpoint_bytes);
   metrics_.SetCheckpoints([this] { return checkpoints_->GetStats(); });
+  status_ = MakeStatusCollector();
   environment_ = MakeEnvironment();
   CompilerService::Dependencies service;
   service.environment = &environment_;
@@ -246,8 +250,7 @@ absl::Status Frontend::StartServing() {
   listener_->Start([this](UniqueFd connection) { rpc_->Serve(std::move(connection)); });
   liveness_.Start([this](absl::AnyInvocable<void()> work) { rpc_->RunOnQueue(std::move(work)); });
   pool_->Start();
-  if (options_.session_idle_timeout > absl::ZeroDuration()) ExpireSessions();
-  if (options_.park_after > absl::ZeroDuration()) ParkSessions();
+  sweeper_.Start();
   return status;
 }
 
@@ -287,52 +290,34 @@ absl::Status Frontend::StartCrashReports() {
 
 // Operators must be able to tell what holds a worker to its limits.
 void Frontend::TellMechanisms() {
-  const LimitMechanisms& mechanisms = spawner_->mechanisms();
-  const auto limited = [](int64_t limit, std::string mechanism) {
-    return limit > 0 ? std::move(mechanism) : std::string("none");
+  constexpr std::pair<const char*, const char*> kLimits[] = {
+      {"memory", "--worker_memory_limit_bytes"},
+      {"processes", "--worker_process_limit"},
+      {"file_size", "--worker_file_limit_bytes"},
+      {"cpu", "--step_cpu_limit"},
   };
-  std::vector<std::pair<std::string, std::string>> limits = {
-      {"memory", limited(options_.worker_memory_limit_bytes, mechanisms.memory)},
-      {"processes", limited(options_.worker_process_limit, mechanisms.processes)},
-      {"file_size", limited(options_.worker_file_limit_bytes, "rlimit")},
-      {"cpu", limited(absl::ToInt64Nanoseconds(options_.step_cpu_limit), kWatchdog)},
-  };
+  std::vector<std::pair<std::string, std::string>> mechanisms;
   std::string line = "limits on workers are enforced by:";
-  for (const auto& [limit, mechanism] : limits) {
-    absl::StrAppend(&line, " ", limit, "=", mechanism);
+  for (const auto& [limit, flag] : kLimits) {
+    mechanisms.emplace_back(limit, LimitMechanism(flag, options_, spawner_->mechanisms()));
+    absl::StrAppend(&line, " ", limit, "=", mechanisms.back().second);
   }
   LogInfo(line);
-  metrics_.SetLimitMechanisms(std::move(limits));
-}
-
-void Frontend::ExpireSessions() {
-  const absl::Duration timeout = options_.session_idle_timeout;
-  const std::vector<int64_t> expired = table_.EndIdleSince(absl::Now() - timeout);
-  for (const int64_t id : expired) {
-    LogInfo("session ", id, " is ended: it had no call for ", absl::FormatDuration(timeout),
-            " (--session_idle_timeout)");
-  }
-  metrics_.SessionsExpired(static_cast<int>(expired.size()));
-  loop_.RunAfter(std::clamp(timeout / 10, kMinSweepPeriod, kMaxSweepPeriod),
-                 [this] { ExpireSessions(); });
-}
-
-void Frontend::ParkSessions() {
-  table_.ParkIdleSince(absl::Now() - options_.park_after);
-  loop_.RunAfter(std::clamp(options_.park_after / 10, kMinSweepPeriod, kMaxSweepPeriod),
-                 [this] { ParkSessions(); });
+  metrics_.SetLimitMechanisms(std::move(mechanisms));
 }
 
 absl::Status Frontend::Announce() {
   const std::string host = options_.listen.substr(0, options_.listen.rfind(':'));
   const std::string address =
       listener_->port() == 0 ? options_.listen : absl::StrCat(host, ":", listener_->port());
+  std::string metrics_address;
   std::string metrics = "off";
   if (http_ != nullptr) {
     const std::string& listen = options_.metrics_listen;
-    metrics = absl::StrCat("http://", listen.substr(0, listen.rfind(':')), ":", http_->port(),
-                           "/metrics");
+    metrics_address = absl::StrCat(listen.substr(0, listen.rfind(':')), ":", http_->port());
+    metrics = absl::StrCat("http://", metrics_address, "/metrics");
   }
+  status_->SetAddresses(address, metrics_address);
   const std::string line = absl::StrCat("Holdfast ", kVersion, " serves on ", address,
                                         ", metrics: ", metrics, ", files: ", directory_.path());
   LogInfo(line);
@@ -346,6 +331,23 @@ absl::Status Frontend::Announce() {
     status = directory_.Write("port.txt", absl::StrCat(listener_->port(), "\n"));
   }
   return status;
+}
+
+std::unique_ptr<StatusCollector> Frontend::MakeStatusCollector() {
+  StatusCollector::Sources sources;
+  sources.options = &options_;
+  sources.mechanisms = spawner_->mechanisms();
+  sources.worker_binary = worker_path_;
+  sources.readiness = &readiness_;
+  sources.description = &description_;
+  sources.journal = &journal_;
+  sources.metrics = &metrics_;
+  sources.table = &table_;
+  sources.cache = cache_.get();
+  sources.checkpoints = checkpoints_.get();
+  sources.pool = pool_.get();
+  sources.loop = &loop_caller_;
+  return absl::make_unique<StatusCollector>(std::move(sources));
 }
 
 SessionEnvironment Frontend::MakeEnvironment() {
@@ -417,6 +419,7 @@ void Frontend::EndSessions() {
 
 void Frontend::Run() {
   loop_.Run();
+  loop_caller_.Close();  // Who asks for the status gets what there is.
   for (const char* name : {"port.txt", "pid.txt", "metrics_port.txt"}) directory_.Remove(name);
   if (!loop_.AwaitBlocking(kKillTimeout)) {
     // A read that hangs cannot be ended, only left: nothing else is, as the spawner is done.

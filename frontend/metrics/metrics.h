@@ -70,6 +70,14 @@ class Metrics : public prometheus::Collectable {
   int64_t inflight_bytes() const { return inflight_bytes_; }
   void AddBenchmarkBytes(int64_t bytes) { benchmark_bytes_ += bytes; }
   int64_t benchmark_bytes() const { return benchmark_bytes_; }
+  // Benchmarks and histories.
+  int64_t record_bytes() const { return benchmark_bytes_ + history_bytes_; }
+
+  // What else operators ask for.
+  const RpcMetrics& rpcs() const { return rpcs_; }
+  int64_t CountSessions(SessionState state) const { return sessions_[static_cast<int>(state)]; }
+  int64_t waiting_requests() const { return waiting_requests_; }
+  int64_t warm_target() const { return warm_target_; }
 
   // How workers are held to each limit: pairs of limit and mechanism. Before anybody collects.
   void SetLimitMechanisms(std::vector<std::pair<std::string, std::string>> mechanisms) {

@@ -30,6 +30,13 @@ class RpcMetrics : public prometheus::Collectable {
 
   void Finished(int method, grpc::StatusCode code, absl::Duration took);
 
+  int methods() const { return static_cast<int>(names_.size()); }
+  const std::string& name(int method) const { return names_[method]; }
+  // From arrival to answer, in seconds.
+  prometheus::ClientMetric::Histogram Took(int method) const {
+    return methods_[method].took.Collect();
+  }
+
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:

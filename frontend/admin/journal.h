@@ -1,7 +1,7 @@
 // What happens to workers and sessions, told to whoever must know: log, metrics, crash reports,
 // readiness; and remembered for a while, for operators.
-#ifndef HOLDFAST_FRONTEND_JOURNAL_H_
-#define HOLDFAST_FRONTEND_JOURNAL_H_
+#ifndef HOLDFAST_FRONTEND_ADMIN_JOURNAL_H_
+#define HOLDFAST_FRONTEND_ADMIN_JOURNAL_H_
 
 #include <deque>
 #include <string>
@@ -84,4 +84,4 @@ class Journal {
 
 }  // namespace holdfast
 
-#endif  // HOLDFAST_FRONTEND_JOURNAL_H_
+#endif  // HOLDFAST_FRONTEND_ADMIN_JOURNAL_H_

@@ -1,25 +1,14 @@
-#include "frontend/journal.h"
+#include "frontend/admin/journal.h"
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "frontend/admin/proto_time.h"
 #include "frontend/failure_status.h"
 
 namespace holdfast {
-namespace {
-
-google::protobuf::Timestamp CurrentTime() {
-  const absl::Time now = absl::Now();
-  google::protobuf::Timestamp time;
-  time.set_seconds(absl::ToUnixSeconds(now));
-  time.set_nanos(
-      static_cast<int32_t>(absl::ToInt64Nanoseconds(now - absl::FromUnixSeconds(time.seconds()))));
-  return time;
-}
-
-}  // namespace
 
 WorkerPool::Observer Journal::MakePoolObserver() {
   WorkerPool::Observer observer;
@@ -78,7 +67,7 @@ void Journal::WorkerIsDead(uint64_t worker, pid_t pid, WorkerState last_state,
     LogDebug("worker ", worker, " (pid ", pid, ") is gone: ", DescribeFailure(failure));
   }
   admin::WorkerExit exit;
-  *exit.mutable_time() = CurrentTime();
+  *exit.mutable_time() = ToProto(absl::Now());
   exit.set_worker(worker);
   exit.set_pid(pid);
   exit.set_last_state(std::string(WorkerStateName(last_state)));
@@ -103,7 +92,7 @@ void Journal::SessionFailed(CrashEvent event) {
   to_.metrics->WorkerFailed(event.failure.cause());
   LogWarning("session ", event.session, ": worker ", DescribeForLog(event.failure));
   admin::Failure failure;
-  *failure.mutable_time() = CurrentTime();
+  *failure.mutable_time() = ToProto(absl::Now());
   failure.set_session(event.session);
   failure.set_benchmark(event.origin.benchmark->uri());
   *failure.mutable_failure() = event.failure;
