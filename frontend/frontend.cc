@@ -27,6 +27,7 @@
 #include "frontend/admin/loop_caller.h"
 #include "frontend/admin/service_limits.h"
 #include "frontend/admin/status_collector.h"
+#include "frontend/admin/status_page.h"
 #include "frontend/benchmarks/benchmark_cache.h"
 #include "frontend/benchmarks/benchmark_loader.h"
 #include "frontend/compiler_service.h"
@@ -264,6 +265,11 @@ absl::Status Frontend::StartHttp() {
       HealthzPage(&liveness_),
       ReadyzPage(&readiness_),
   };
+  if (options_.status_page) {
+    for (HttpPage& page : StatusPages([this] { return status_->Collect({}); })) {
+      pages.push_back(std::move(page));
+    }
+  }
   absl::StatusOr<std::unique_ptr<HttpServer>> server =
       HttpServer::Start(options_.metrics_listen, std::move(pages));
   if (!server.ok()) return server.status();
