@@ -17,10 +17,10 @@ packages=(
   clang-19 curl
 )
 if [[ ${1:-} == --tests ]]; then
-  # Style checks, sanitizers, promtool, opt-19, programs to hunt for crashes with.
+  # Style checks, sanitizers, Prometheus and its tools, opt-19, programs to hunt for crashes with.
   packages+=(
     clang-format clang-tidy-14 libclang-14-dev llvm-14-dev clang-14 libclang-rt-14-dev prometheus
-    llvm-19 csmith libcsmith-dev
+    prometheus-alertmanager llvm-19 csmith libcsmith-dev
   )
 fi
 if [[ ${1:-} == --bench ]]; then
