@@ -248,6 +248,8 @@ absl::Status Frontend::StartServing() {
     return service_->Methods(queue);
   });
   if (!status.ok()) return status;
+  // Draining is the last change, so none comes after the server's end.
+  readiness_.Observe([this](const Readiness::Snapshot& now) { rpc_->SetServing(now.is_ready()); });
   listener_->Start([this](UniqueFd connection) { rpc_->Serve(std::move(connection)); });
   liveness_.Start([this](absl::AnyInvocable<void()> work) { rpc_->RunOnQueue(std::move(work)); });
   pool_->Start();

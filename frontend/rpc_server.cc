@@ -35,9 +35,11 @@ absl::Status RpcServer::Start(
     grpc::Service* service,
     const std::function<std::vector<UnaryServer::Method>(grpc::ServerCompletionQueue*)>& methods) {
   builder_.RegisterService(service);
+  builder_.RegisterService(health_.service());
   server_ = builder_.BuildAndStart();
   if (server_ == nullptr) return absl::InternalError("cannot start the gRPC server");
   calls_.Serve(methods(queue_.get()));
+  health_.Serve(queue_.get());
   thread_ = std::thread([this] { ServeQueue(queue_.get()); });
   return absl::OkStatus();
 }
@@ -50,6 +52,10 @@ void RpcServer::Serve(UniqueFd connection) {
 
 void RpcServer::RunOnQueue(absl::AnyInvocable<void()> work) {
   holdfast::RunOnQueue(queue_.get(), std::move(work));
+}
+
+void RpcServer::SetServing(bool is_serving) {
+  RunOnQueue([this, is_serving] { health_.SetServing(is_serving); });
 }
 
 void RpcServer::Drain(absl::AnyInvocable<void()> on_idle) {
@@ -68,6 +74,12 @@ void RpcServer::AbortCalls() {
 
 void RpcServer::Shutdown() {
   gate_.CloseAndWait();
+  absl::Notification told;
+  RunOnQueue([this, &told] {
+    health_.EndWatches();
+    told.Notify();
+  });
+  told.WaitForNotification();
   // Calls are all answered by now; a deadline in the past cuts idle connections.
   server_->Shutdown(std::chrono::system_clock::now());
   // A call may have arrived just before: its handler must not meet a queue that was shut down.

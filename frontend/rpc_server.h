@@ -17,6 +17,7 @@
 #include "common/unary_server.h"
 #include "common/unique_fd.h"
 #include "frontend/grpc_worker_client.h"
+#include "frontend/health/health_service.h"
 
 namespace holdfast {
 
@@ -28,6 +29,7 @@ class RpcServer {
   ~RpcServer();
 
   // Serves `methods` of `service`, which are made for the queue. Internal: gRPC cannot start.
+  // Health is served beside it, as not serving.
   absl::Status Start(
       grpc::Service* service,
       const std::function<std::vector<UnaryServer::Method>(grpc::ServerCompletionQueue*)>& methods);
@@ -38,7 +40,10 @@ class RpcServer {
   // Any thread, until Shutdown(): runs `work` on the queue's thread.
   void RunOnQueue(absl::AnyInvocable<void()> work);
 
-  // The orderly end, in three steps. No new calls; `on_idle` runs, on the queue's thread, when the
+  // Any thread, until Shutdown(): what probes are told from now on, to the end.
+  void SetServing(bool is_serving);
+
+  // The orderly end, in three steps. No new calls, but probes; `on_idle` runs, on the queue's thread, when the
   // last open one was answered.
   void Drain(absl::AnyInvocable<void()> on_idle);
   // Answers ABORTED to calls that are still open.
@@ -50,6 +55,7 @@ class RpcServer {
   CallGate* gate() { return &gate_; }
 
  private:
+  HealthService health_;
   grpc::ServerBuilder builder_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
