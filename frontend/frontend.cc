@@ -24,7 +24,7 @@
 #include "common/unique_fd.h"
 #include "common/version.h"
 #include "frontend/admin/journal.h"
-#include "frontend/admin/loop_caller.h"
+#include "frontend/admin/operations.h"
 #include "frontend/admin/service_limits.h"
 #include "frontend/admin/status_collector.h"
 #include "frontend/admin/status_page.h"
@@ -82,7 +82,6 @@ class Frontend {
         metrics_(RpcMethodNames()),
         journal_({&metrics_, &readiness_, &description_}),
         liveness_(&loop_),
-        loop_caller_([this](absl::AnyInvocable<void()> work) { loop_.Post(std::move(work)); }),
         drain_(&loop_, {options_.session_drain_timeout, options_.drain_timeout},
                MakeDrainActions()),
         prefetched_(options_.warm_workers),
@@ -100,7 +99,7 @@ class Frontend {
   absl::Status StartServing();
   absl::Status StartHttp();
   absl::Status Announce();
-  std::unique_ptr<StatusCollector> MakeStatusCollector();
+  std::unique_ptr<Operations> MakeOperations();
   SessionEnvironment MakeEnvironment();
   UnaryServer::Hooks MakeHooks();
   Drain::Actions MakeDrainActions();
@@ -116,7 +115,6 @@ class Frontend {
   Journal journal_;
   EventLoop loop_;
   Liveness liveness_;
-  LoopCaller loop_caller_;
   Drain drain_;
   WorkingDirectory directory_;
   std::unique_ptr<WorkerLog> worker_log_;
@@ -134,7 +132,7 @@ class Frontend {
   SessionTable table_;
   SessionSweeper sweeper_;
   std::unique_ptr<CompilerService> service_;
-  std::unique_ptr<StatusCollector> status_;
+  std::unique_ptr<Operations> operations_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<HttpServer> http_;  // Null: --metrics_listen is empty.
 };
@@ -216,7 +214,7 @@ absl::Status Frontend::StartServing() {
   if (!status.ok()) return status;
   checkpoints_ = absl::make_unique<CheckpointStore>(options_.checkpoint_bytes);
   metrics_.SetCheckpoints([this] { return checkpoints_->GetStats(); });
-  status_ = MakeStatusCollector();
+  operations_ = MakeOperations();
   environment_ = MakeEnvironment();
   CompilerService::Dependencies service;
   service.environment = &environment_;
@@ -250,6 +248,8 @@ absl::Status Frontend::StartServing() {
   if (!status.ok()) return status;
   // Draining is the last change, so none comes after the server's end.
   readiness_.Observe([this](const Readiness::Snapshot& now) { rpc_->SetServing(now.is_ready()); });
+  status = operations_->Serve();
+  if (!status.ok()) return status;
   listener_->Start([this](UniqueFd connection) { rpc_->Serve(std::move(connection)); });
   liveness_.Start([this](absl::AnyInvocable<void()> work) { rpc_->RunOnQueue(std::move(work)); });
   pool_->Start();
@@ -268,7 +268,7 @@ absl::Status Frontend::StartHttp() {
       ReadyzPage(&readiness_),
   };
   if (options_.status_page) {
-    for (HttpPage& page : StatusPages([this] { return status_->Collect({}); })) {
+    for (HttpPage& page : StatusPages([this] { return operations_->status()->Collect({}); })) {
       pages.push_back(std::move(page));
     }
   }
@@ -298,17 +298,10 @@ absl::Status Frontend::StartCrashReports() {
 
 // Operators must be able to tell what holds a worker to its limits.
 void Frontend::TellMechanisms() {
-  constexpr std::pair<const char*, const char*> kLimits[] = {
-      {"memory", "--worker_memory_limit_bytes"},
-      {"processes", "--worker_process_limit"},
-      {"file_size", "--worker_file_limit_bytes"},
-      {"cpu", "--step_cpu_limit"},
-  };
-  std::vector<std::pair<std::string, std::string>> mechanisms;
+  auto mechanisms = DescribeMechanisms(options_, spawner_->mechanisms());
   std::string line = "limits on workers are enforced by:";
-  for (const auto& [limit, flag] : kLimits) {
-    mechanisms.emplace_back(limit, LimitMechanism(flag, options_, spawner_->mechanisms()));
-    absl::StrAppend(&line, " ", limit, "=", mechanisms.back().second);
+  for (const auto& [limit, mechanism] : mechanisms) {
+    absl::StrAppend(&line, " ", limit, "=", mechanism);
   }
   LogInfo(line);
   metrics_.SetLimitMechanisms(std::move(mechanisms));
@@ -325,7 +318,7 @@ absl::Status Frontend::Announce() {
     metrics_address = absl::StrCat(listen.substr(0, listen.rfind(':')), ":", http_->port());
     metrics = absl::StrCat("http://", metrics_address, "/metrics");
   }
-  status_->SetAddresses(address, metrics_address);
+  operations_->status()->SetAddresses(address, metrics_address);
   const std::string line = absl::StrCat("Holdfast ", kVersion, " serves on ", address,
                                         ", metrics: ", metrics, ", files: ", directory_.path());
   LogInfo(line);
@@ -341,10 +334,9 @@ absl::Status Frontend::Announce() {
   return status;
 }
 
-std::unique_ptr<StatusCollector> Frontend::MakeStatusCollector() {
+std::unique_ptr<Operations> Frontend::MakeOperations() {
   StatusCollector::Sources sources;
   sources.options = &options_;
-  sources.mechanisms = spawner_->mechanisms();
   sources.worker_binary = worker_path_;
   sources.readiness = &readiness_;
   sources.description = &description_;
@@ -353,9 +345,9 @@ std::unique_ptr<StatusCollector> Frontend::MakeStatusCollector() {
   sources.table = &table_;
   sources.cache = cache_.get();
   sources.checkpoints = checkpoints_.get();
-  sources.pool = pool_.get();
-  sources.loop = &loop_caller_;
-  return absl::make_unique<StatusCollector>(std::move(sources));
+  return absl::make_unique<Operations>(
+      Operations::Service{&loop_, pool_.get(), &drain_, spawner_.get(), &directory_},
+      std::move(sources));
 }
 
 SessionEnvironment Frontend::MakeEnvironment() {
@@ -427,7 +419,7 @@ void Frontend::EndSessions() {
 
 void Frontend::Run() {
   loop_.Run();
-  loop_caller_.Close();  // Who asks for the status gets what there is.
+  operations_->CloseLoop();
   for (const char* name : {"port.txt", "pid.txt", "metrics_port.txt"}) directory_.Remove(name);
   if (!loop_.AwaitBlocking(kKillTimeout)) {
     // A read that hangs cannot be ended, only left: nothing else is, as the spawner is done.
@@ -435,6 +427,7 @@ void Frontend::Run() {
     _exit(0);
   }
   listener_.reset();
+  operations_->Shutdown();
   // The workers are gone: calls to them are failing just now.
   rpc_->Shutdown();
   http_.reset();

@@ -91,7 +91,8 @@ bool IsRepeated(const addrinfo* first, const addrinfo* one) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(EventLoop* loop,
-                                                         const std::string& address) {
+                                                         const std::string& address,
+                                                         absl::string_view flag) {
   auto listener = absl::WrapUnique(new Listener(loop));
   absl::Status status = absl::InvalidArgumentError("not HOST:PORT or unix:PATH");
   absl::string_view rest = address;
@@ -105,7 +106,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(EventLoop* loop,
   }
   if (status.ok()) return listener;
   return absl::InvalidArgumentError(
-      absl::StrCat("--listen: cannot listen on ", address, ": ", status.message()));
+      absl::StrCat(flag, ": cannot listen on ", address, ": ", status.message()));
 }
 
 Listener::~Listener() { loop_->Cancel(resume_); }
@@ -114,8 +115,8 @@ absl::Status Listener::ListenUnix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a path has 1 to ", sizeof(address.sun_path) - 1, " bytes"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the path has ", path.size(), " bytes, must have 1 to ", sizeof(address.sun_path) - 1));
   }
   path.copy(address.sun_path, path.size());
   UniqueFd fd = NewSocket(AF_UNIX);

@@ -1,4 +1,4 @@
-// The port that clients connect to: listening sockets on the supervision loop.
+// The ports that others connect to: listening sockets on the supervision loop.
 #ifndef HOLDFAST_FRONTEND_LISTENER_H_
 #define HOLDFAST_FRONTEND_LISTENER_H_
 
@@ -8,6 +8,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/unique_fd.h"
 #include "frontend/event_loop.h"
@@ -28,9 +29,9 @@ class Listener {
   // Listens on `address`: HOST:PORT, on all addresses of HOST that this machine has, where port 0
   // is any free one and an IPv6 address stands in brackets; or unix:PATH, with mode 0600, in place
   // of a socket that was left there. Who connects waits for Start(). InvalidArgument: the address
-  // cannot be had. Blocks while a name is resolved.
-  static absl::StatusOr<std::unique_ptr<Listener>> Open(EventLoop* loop,
-                                                        const std::string& address);
+  // cannot be had, which `flag` asks for. Blocks while a name is resolved.
+  static absl::StatusOr<std::unique_ptr<Listener>> Open(EventLoop* loop, const std::string& address,
+                                                        absl::string_view flag = "--listen");
   // Closes the sockets: who waits is refused. A Unix socket's path stays.
   ~Listener();
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "frontend/admin/human_units.h"
@@ -51,12 +52,23 @@ std::vector<admin::Limit> DescribeLimits(const Options& options,
   return limits;
 }
 
-std::string LimitMechanism(absl::string_view flag, const Options& options,
-                           const LimitMechanisms& mechanisms) {
-  for (const admin::Limit& limit : DescribeLimits(options, mechanisms)) {
-    if (limit.flag() == flag && !limit.mechanism().empty()) return limit.mechanism();
+std::vector<std::pair<std::string, std::string>> DescribeMechanisms(
+    const Options& options, const LimitMechanisms& mechanisms) {
+  constexpr std::pair<const char*, const char*> kNames[] = {
+      {"memory", "--worker_memory_limit_bytes"},
+      {"processes", "--worker_process_limit"},
+      {"file_size", "--worker_file_limit_bytes"},
+      {"cpu", "--step_cpu_limit"},
+  };
+  const std::vector<admin::Limit> limits = DescribeLimits(options, mechanisms);
+  std::vector<std::pair<std::string, std::string>> described;
+  for (const auto& [name, flag] : kNames) {
+    const auto limit =
+        absl::c_find_if(limits, [f = flag](const admin::Limit& one) { return one.flag() == f; });
+    const bool is_held = limit != limits.end() && !limit->mechanism().empty();
+    described.emplace_back(name, is_held ? limit->mechanism() : kNone);
   }
-  return kNone;
+  return described;
 }
 
 }  // namespace holdfast

@@ -3,9 +3,9 @@
 #define HOLDFAST_FRONTEND_ADMIN_SERVICE_LIMITS_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/string_view.h"
 #include "frontend/options.h"
 #include "frontend/process_spawner.h"
 #include "proto/admin.pb.h"
@@ -15,9 +15,10 @@ namespace holdfast {
 // Those of workers first, each with who holds them to it.
 std::vector<admin::Limit> DescribeLimits(const Options& options, const LimitMechanisms& mechanisms);
 
-// Who holds workers to the limit that `flag` sets; "none": there is no limit.
-std::string LimitMechanism(absl::string_view flag, const Options& options,
-                           const LimitMechanisms& mechanisms);
+// How workers are held to each limit, for metrics: pairs of limit and mechanism, as "memory" and
+// "cgroup_v2". "none": there is no limit.
+std::vector<std::pair<std::string, std::string>> DescribeMechanisms(
+    const Options& options, const LimitMechanisms& mechanisms);
 
 }  // namespace holdfast
 

@@ -186,7 +186,12 @@ TEST_F(ListenerTest, BadAddressesAreNamed) {
   }
   const std::string long_path = "unix:/" + std::string(107, 'x');
   EXPECT_THAT(std::string(Listener::Open(&loop_, long_path).status().message()),
-              HasSubstr("1 to 107 bytes"));
+              HasSubstr("the path has 108 bytes, must have 1 to 107"));
+}
+
+TEST_F(ListenerTest, ErrorsAreAboutTheFlag) {
+  const absl::Status status = Listener::Open(&loop_, "unix:", "--admin_socket").status();
+  EXPECT_THAT(std::string(status.message()), testing::StartsWith("--admin_socket: cannot listen"));
 }
 
 TEST_F(ListenerTest, RefusesWhenItIsGone) {

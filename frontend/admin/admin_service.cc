@@ -1,0 +1,119 @@
+#include "frontend/admin/admin_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/types/optional.h"
+#include "frontend/admin/log_tail.h"
+#include "frontend/logging/log.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kMaxLogLines = 10000;
+// Between two looks at a log that is followed.
+constexpr absl::Duration kLookPeriod = absl::Milliseconds(100);
+
+// OK, or what is wrong with the field.
+grpc::Status CheckRange(absl::string_view field, int value, int max) {
+  if (value >= 0 && value <= max) return grpc::Status::OK;
+  return {grpc::StatusCode::INVALID_ARGUMENT,
+          absl::StrCat(field, " is ", value, ", must be in [0, ", max, "]")};
+}
+
+}  // namespace
+
+grpc::Status AdminService::GetStatus(grpc::ServerContext* /*context*/,
+                                     const admin::GetStatusRequest* request,
+                                     admin::ServiceStatus* reply) {
+  constexpr int kMax = StatusCollector::kMaxEntries;
+  grpc::Status status = CheckRange("max_sessions", request->max_sessions(), kMax);
+  if (status.ok()) status = CheckRange("max_failures", request->max_failures(), kMax);
+  if (status.ok()) *reply = deps_.status->Collect(*request);
+  return status;
+}
+
+grpc::Status AdminService::Drain(grpc::ServerContext* /*context*/,
+                                 const admin::DrainRequest* /*request*/, admin::DrainReply* reply) {
+  reply->set_sessions(deps_.table->size());
+  return OnLoop([this] { deps_.drain->Begin("an operator's order"); });
+}
+
+grpc::Status AdminService::KillWorker(grpc::ServerContext* /*context*/,
+                                      const admin::KillWorkerRequest* request,
+                                      admin::KillWorkerReply* reply) {
+  absl::optional<pid_t> pid;
+  grpc::Status status = OnLoop([&] { pid = deps_.pool->Kill(request->worker()); });
+  if (!status.ok()) return status;
+  if (!pid.has_value()) {
+    return {grpc::StatusCode::NOT_FOUND,
+            absl::StrCat("worker is ", request->worker(), ", must be the id of one that runs")};
+  }
+  LogInfo("worker ", request->worker(), " (pid ", *pid, ") is killed by an operator's order");
+  reply->set_pid(*pid);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::ReadLog(grpc::ServerContext* context,
+                                   const admin::ReadLogRequest* request,
+                                   grpc::ServerWriter<admin::LogLines>* writer) {
+  grpc::Status status = CheckRange("lines", request->lines(), kMaxLogLines);
+  if (!status.ok()) return status;
+  LogTail tail(deps_.log_file, request->lines());
+  bool is_last = !request->follow();
+  while (!context->IsCancelled()) {
+    admin::LogLines reply;
+    for (std::string& line : tail.Read()) reply.add_lines(std::move(line));
+    if (reply.lines_size() > 0) {
+      if (!Write(reply, context, writer)) break;
+      continue;
+    }
+    if (is_last) return grpc::Status::OK;
+    // After a stop it looks once more.
+    absl::MutexLock lock(&mutex_);
+    is_last = mutex_.AwaitWithTimeout(absl::Condition(&is_stopped_), kLookPeriod);
+  }
+  return {grpc::StatusCode::ABORTED,
+          absl::StrCat("nobody has read the log for ", absl::FormatDuration(kMaxWrite))};
+}
+
+grpc::Status AdminService::GetMetrics(grpc::ServerContext* /*context*/,
+                                      const admin::GetMetricsRequest* /*request*/,
+                                      admin::MetricsText* reply) {
+  reply->set_text(deps_.metrics->Text());
+  return grpc::Status::OK;
+}
+
+bool AdminService::Write(const admin::LogLines& lines, grpc::ServerContext* context,
+                         grpc::ServerWriter<admin::LogLines>* writer) {
+  {
+    absl::MutexLock lock(&mutex_);
+    writes_[context] = absl::Now();
+  }
+  const bool is_written = writer->Write(lines);
+  absl::MutexLock lock(&mutex_);
+  writes_.erase(context);
+  return is_written;
+}
+
+grpc::Status AdminService::OnLoop(absl::FunctionRef<void()> work) {
+  if (deps_.loop->Call(work)) return grpc::Status::OK;
+  return {grpc::StatusCode::UNAVAILABLE,
+          absl::StrCat("the supervision thread does not answer within ",
+                       absl::FormatDuration(deps_.loop->timeout()), ", or the service has ended")};
+}
+
+void AdminService::Stop() {
+  absl::MutexLock lock(&mutex_);
+  is_stopped_ = true;
+}
+
+void AdminService::CutSlowReaders() {
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [context, since] : writes_) {
+    if (absl::Now() - since > kMaxWrite) context->TryCancel();
+  }
+}
+
+}  // namespace holdfast

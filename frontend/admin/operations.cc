@@ -1,0 +1,66 @@
+#include "frontend/admin/operations.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "frontend/logging/log.h"
+
+namespace holdfast {
+namespace {
+
+StatusCollector::Sources Complete(StatusCollector::Sources sources,
+                                  const Operations::Service& service, LoopCaller* loop) {
+  sources.mechanisms = service.spawner->mechanisms();
+  sources.pool = service.pool;
+  sources.loop = loop;
+  return sources;
+}
+
+AdminService::Dependencies MakeDependencies(const Operations::Service& service,
+                                            const StatusCollector::Sources& sources,
+                                            const StatusCollector* status) {
+  AdminService::Dependencies dependencies;
+  dependencies.status = status;
+  dependencies.metrics = sources.metrics;
+  dependencies.table = sources.table;
+  dependencies.loop = sources.loop;
+  dependencies.pool = service.pool;
+  dependencies.drain = service.drain;
+  dependencies.log_file = absl::StrCat(service.directory->logs(), "/holdfast.log");
+  return dependencies;
+}
+
+}  // namespace
+
+Operations::Operations(const Service& service, StatusCollector::Sources sources)
+    : service_(service),
+      sources_(Complete(std::move(sources), service, &loop_caller_)),
+      loop_caller_(
+          [loop = service.loop](absl::AnyInvocable<void()> work) { loop->Post(std::move(work)); }),
+      status_(sources_),
+      admin_service_(MakeDependencies(service, sources_, &status_)) {}
+
+absl::Status Operations::Serve() {
+  const std::string& asked_for = sources_.options->admin_socket;
+  if (asked_for == "none") return absl::OkStatus();
+  const std::string path =
+      asked_for.empty() ? absl::StrCat(service_.directory->path(), "/admin.sock") : asked_for;
+  absl::StatusOr<std::unique_ptr<AdminServer>> server =
+      AdminServer::Start(service_.loop, path, &admin_service_);
+  if (server.ok()) {
+    server_ = *std::move(server);
+    return service_.spawner->RemoveAtEnd(path);
+  }
+  if (!asked_for.empty()) return server.status();
+  LogWarning("operators cannot ask this service: ", server.status().message());
+  return absl::OkStatus();
+}
+
+void Operations::Shutdown() {
+  if (server_ != nullptr) server_->Shutdown();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,21 @@
+// UTF-8, bytes that are none included.
+#ifndef HOLDFAST_FRONTEND_ADMIN_UTF8_H_
+#define HOLDFAST_FRONTEND_ADMIN_UTF8_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+
+namespace holdfast {
+
+// Takes the first character off `text`, which is not empty. nullopt: its first byte begins none,
+// and only that byte is taken.
+absl::optional<char32_t> TakeCharacter(absl::string_view* text);
+
+// A proto3 string must be UTF-8: other bytes become '?'.
+std::string ToUtf8(absl::string_view bytes);
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FRONTEND_ADMIN_UTF8_H_
