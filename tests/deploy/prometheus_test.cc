@@ -34,8 +34,9 @@ namespace {
 using testing::IsEmpty;
 using Samples = PrometheusProcess::Samples;
 
-// Prometheus waits no longer for an answer.
+// Prometheus waits no longer for an answer, and rounds its times by less than kRounding.
 constexpr absl::Duration kScrapeTimeout = absl::Seconds(1);
+constexpr absl::Duration kRounding = absl::Milliseconds(10);
 // So many that none is ever surplus, asked back or waited for: workers end for reasons that the
 // clients know.
 constexpr int kWorkers = 12;
@@ -79,6 +80,7 @@ class PrometheusTest : public testing::Test {
     scene_ = nullptr;
   }
 
+  static const Scene& scene() { return *scene_; }
   static const Tally& tally() { return scene_->tally; }
   static const PrometheusProcess& prometheus() { return scene_->prometheus; }
   static absl::optional<double> Value(const std::string& query) {
@@ -92,9 +94,6 @@ class PrometheusTest : public testing::Test {
 
  private:
   static Scene* scene_;
-
- protected:
-  static const Scene& scene() { return *scene_; }
 };
 
 Scene* PrometheusTest::scene_ = nullptr;
@@ -105,10 +104,7 @@ TEST_F(PrometheusTest, ScrapesEachSecond) {
   EXPECT_GE(Value(absl::StrCat("sum_over_time(up{job=\"holdfast\"}", Range(), ")")).value_or(0),
             0.7 * seconds);
   // One process, whose counters never fall.
-  EXPECT_THAT(prometheus().Query(
-                  absl::StrCat("resets({__name__=~\".+_(total|count|bucket)\"}", Range(), ") > 0"),
-                  {"__name__", "method", "le"}),
-              IsEmpty());
+  EXPECT_EQ(Value(absl::StrCat("sum(resets(holdfast_rpcs_total", Range(), "))")), 0);
   EXPECT_EQ(Value("holdfast_ready"), 1);
   EXPECT_EQ(Value("holdfast_broken_invariants_total"), 0);
 }
@@ -145,6 +141,11 @@ TEST_F(PrometheusTest, RecoveriesAgreeInTheEnd) {
   EXPECT_EQ(prometheus().Query("holdfast_recoveries_total", {"outcome"}),
             (Samples{{{"restored"}, recoveries}, {{"lost"}, 0}, {{"abandoned"}, 0}}));
   EXPECT_EQ(Value("holdfast_recovery_duration_seconds_count"), recoveries);
+  double longest = 0;
+  for (const Tally::Recovery& one : tally().recoveries) {
+    longest += absl::ToDoubleSeconds(one.done - one.begun);
+  }
+  EXPECT_LE(Value("holdfast_recovery_duration_seconds_sum").value_or(longest + 1), longest);
 }
 
 TEST_F(PrometheusTest, RecoveriesAgreeAtEachScrape) {
@@ -162,8 +163,8 @@ TEST_F(PrometheusTest, RecoveriesAgreeAtEachScrape) {
       return std::count_if(tally().recoveries.begin(), tally().recoveries.end(),
                            [&](const Tally::Recovery& one) { return one.*when <= until; });
     };
-    EXPECT_GE(value, count(&Tally::Recovery::done, time)) << time;
-    EXPECT_LE(value, count(&Tally::Recovery::begun, time + kScrapeTimeout)) << time;
+    EXPECT_GE(value, count(&Tally::Recovery::done, time - kRounding)) << time;
+    EXPECT_LE(value, count(&Tally::Recovery::begun, time + kScrapeTimeout + kRounding)) << time;
     changes += value > last ? 1 : 0;
     last = value;
   }
@@ -188,14 +189,12 @@ TEST_F(PrometheusTest, LatencyHistogramsAgree) {
        prometheus().Query("holdfast_rpc_duration_seconds_bucket{method=\"Step\"}", {"le"})) {
     double bound = 0;
     ASSERT_TRUE(absl::SimpleAtod(labels[0], &bound));
-    std::cout << "le " << labels[0] << ": service " << count << ", clients " << within(bound)
-              << std::endl;
     EXPECT_GE(count, within(bound) - few) << bound;
     // Such a step is far longer than the way to the client.
     if (bound >= 0.03) {
       EXPECT_LE(count, within(3.4 * bound) + few) << bound;
     }
-    if (bound < absl::ToDoubleSeconds(kSlowStep)) {
+    if (bound <= absl::ToDoubleSeconds(kSlowStep)) {
       EXPECT_LE(count, static_cast<double>(steps.size()) - tally().slow_steps) << bound;
     }
   }
@@ -203,7 +202,6 @@ TEST_F(PrometheusTest, LatencyHistogramsAgree) {
   for (const absl::Duration step : steps) sum += absl::ToDoubleSeconds(step);
   const double service_sum =
       Value("holdfast_rpc_duration_seconds_sum{method=\"Step\"}").value_or(0);
-  std::cout << "sum: service " << service_sum << ", clients " << sum << std::endl;
   EXPECT_LE(service_sum, 1.02 * sum);
   EXPECT_GE(service_sum, tally().slow_steps * absl::ToDoubleSeconds(kSlowStep));
 }
