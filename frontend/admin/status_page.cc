@@ -161,8 +161,8 @@ std::string Tiles(const admin::ServiceStatus& status) {
 
 std::string Workers(const admin::ServiceStatus& status) {
   const Ages age(status);
-  Table table({{"worker", Align::kRight},
-               {"pid", Align::kRight},
+  Table table({{"worker"},
+               {"pid"},
                {"state"},
                {"age", Align::kRight},
                {"memory", Align::kRight},
@@ -217,8 +217,8 @@ std::string Failures(const admin::ServiceStatus& status) {
 std::string Exits(const admin::ServiceStatus& status) {
   const Ages age(status);
   Table table({{"ago", Align::kRight},
-               {"worker", Align::kRight},
-               {"pid", Align::kRight},
+               {"worker"},
+               {"pid"},
                {"was"},
                {"how", Align::kLong}});
   for (const admin::WorkerExit& exit : status.exits()) {
