@@ -14,6 +14,7 @@
 #include "common/invariant.h"
 #include "common/roles.h"
 #include "common/worker_progress.h"
+#include "frontend/crash_reports/failure_site.h"
 #include "frontend/restart_policy.h"
 #include "frontend/spawner/worker_link.h"
 #include "frontend/worker_growth.h"
@@ -258,7 +259,7 @@ void WorkerSlot::Exited(const ProcessExit& exit) {
 
 void WorkerSlot::FillFailure(const ProcessExit& exit) {
   failure_ = Judge(exit);
-  failure_.set_stderr_tail(std::string(stderr_tail_.text()));
+  failure_.set_stderr_tail(PrintableTail(stderr_tail_.text()));  // It must be UTF-8.
   if (!exit.known && kill_reason_.cause() == WorkerFailure::UNKNOWN && !is_retired_) {
     failure_.set_stderr_tail(absl::StrCat(failure_.stderr_tail(), exit.error));
   }

@@ -121,12 +121,12 @@ TEST_F(WorkerPoolTest, HolderHearsOfAnExitOnce) {
   MakePool(WithWarm(0, 1));
   const auto first = Acquire();
   BecomeReady(1);
-  spawner_.Output(1, /*is_stderr=*/true, "last words\n");
+  spawner_.Output(1, /*is_stderr=*/true, "last words\xff\n");
   Exit(1, SIGSEGV);
   ASSERT_EQ(first->exits.size(), 1u);
   EXPECT_EQ(first->exits[0].cause(), WorkerFailure::SIGNAL);
   EXPECT_EQ(first->exits[0].signal(), SIGSEGV);
-  EXPECT_EQ(first->exits[0].stderr_tail(), "last words\n");
+  EXPECT_EQ(first->exits[0].stderr_tail(), "last words?\n");
   EXPECT_FALSE(std::filesystem::exists(scratch_ + "/worker-1"));
   pool_->Release(*first->lease);
   Settle();
