@@ -132,6 +132,9 @@ class Child {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;
     for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &action, nullptr);
+    // Sent to all processes of a service, these ask its front to reopen the logs.
+    action.sa_handler = SIG_IGN;
+    for (int signal : {SIGHUP, SIGUSR1}) sigaction(signal, &action, nullptr);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -378,10 +378,11 @@ void OccupyLowDescriptors() {
 }  // namespace
 
 int RunSpawner(int control_fd) {
-  // Ctrl-C in the terminal, and a TERM to the whole service, are the front's business: the spawner
-  // ends when the front has, and not before.
+  // Ctrl-C in the terminal, and a TERM or a call to reopen logs to the whole service, are the
+  // front's business: the spawner ends when the front has, and not before.
   setsid();
-  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGPIPE, SIGXFSZ})
+    ::signal(signal, SIG_IGN);
   prctl(PR_SET_NAME, kSpawnerName);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   // One that is stopped when the front dies must go on, to clean up. If the front is dead already,

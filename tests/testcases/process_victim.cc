@@ -88,13 +88,15 @@ int Describe(int argc, char** argv) {
   Print("core " + std::to_string(core.rlim_cur) + " " + std::to_string(core.rlim_max));
   sigset_t mask;
   sigprocmask(SIG_SETMASK, nullptr, &mask);
-  int odd = 0;
+  std::string odd;
   for (int signal = 1; signal < 32; ++signal) {
     struct sigaction action {};
     sigaction(signal, nullptr, &action);
-    if (sigismember(&mask, signal) == 1 || action.sa_handler == SIG_IGN) ++odd;
+    if (sigismember(&mask, signal) == 1 || action.sa_handler == SIG_IGN) {
+      odd += " " + std::string(sigabbrev_np(signal));
+    }
   }
-  Print("signals ignored or blocked " + std::to_string(odd));
+  Print("signals ignored or blocked:" + odd);
   return 0;
 }
 

@@ -92,7 +92,7 @@ TEST_F(SpawnerClientTest, GivesAWorkerWhatItNeedsAndNothingElse) {
       "death signal 9\n"
       "oom 1000\n"
       "core 0 0\n"
-      "signals ignored or blocked 0\n";
+      "signals ignored or blocked: HUP USR1\n";
   EXPECT_EQ(victim->out, expected);
 }
 

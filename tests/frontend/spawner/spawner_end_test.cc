@@ -103,7 +103,7 @@ TEST_F(SpawnerEndTest, SpawnerIgnoresWhatIsMeantForTheFront) {
   EXPECT_EQ(getsid(client_->spawner_pid()), client_->spawner_pid());
   // It has come as far as to ignore them.
   EXPECT_TRUE(Exit(Spawn({"exit", "0"})).known);
-  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) {
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGPIPE}) {
     Signal(client_->spawner_pid(), signal);
   }
   EXPECT_TRUE(Exit(Spawn({"exit", "0"})).known);
