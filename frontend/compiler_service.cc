@@ -345,8 +345,9 @@ void CompilerService::AddLoaded(Benchmarks benchmarks) {
           delete dead;
         });
     if (deps_.cache->Add(shared)) {
-      LogWarning("benchmark ", shared->uri(), " of ", bytes,
-                 " bytes is larger than the whole cache (--benchmark_cache_bytes)");
+      LogWarning(Subsystem::kBenchmarks,
+                 "benchmark is larger than the whole cache (--benchmark_cache_bytes)",
+                 {{"benchmark", shared->uri()}, {"bytes", bytes}});
     }
   }
 }
@@ -377,9 +378,7 @@ std::shared_ptr<Session> CompilerService::FindSession(const Call& call, int64_t 
   return session;
 }
 
-int64_t CompilerService::RecordBytes() const {
-  return deps_.metrics->record_bytes();
-}
+int64_t CompilerService::RecordBytes() const { return deps_.metrics->record_bytes(); }
 
 absl::Status CompilerService::CheckRecordBudget(int64_t new_bytes) {
   const int64_t excess = RecordBytes() + new_bytes - deps_.max_record_bytes;

@@ -41,6 +41,7 @@
 #include "frontend/http/http_server.h"
 #include "frontend/listener.h"
 #include "frontend/logging/log.h"
+#include "frontend/logging/worker_log.h"
 #include "frontend/metrics/metrics.h"
 #include "frontend/options.h"
 #include "frontend/rpc_server.h"
@@ -61,6 +62,8 @@ constexpr absl::Duration kKillTimeout = absl::Seconds(5);
 // What a worker takes of the front's descriptors (link, output, pidfd), and the front for itself.
 constexpr int64_t kDescriptorsPerWorker = 4;
 constexpr int64_t kOwnDescriptors = 100;
+// How long repeats of a log line may be suppressed without anybody being told.
+constexpr absl::Duration kRepeatsPeriod = absl::Minutes(1);
 
 // As many descriptors as the system lets us have. Returns how many workers these are enough for.
 int64_t RaiseDescriptorLimit() {
@@ -105,6 +108,9 @@ class Frontend {
   Drain::Actions MakeDrainActions();
 
   void TellMechanisms();
+  void ReopenLogs(int signal);
+  // Tells of log lines that were suppressed, from now on.
+  void TellRepeats();
   // The end of the drain.
   void EndSessions();
 
@@ -141,6 +147,9 @@ absl::Status Frontend::Start(const std::string& program, bool is_worker) {
   for (const int signal : {SIGTERM, SIGINT}) {
     loop_.OnSignal(signal, [this, signal] { drain_.OnSignal(signal); });
   }
+  for (const int signal : {SIGUSR1, SIGHUP}) {
+    loop_.OnSignal(signal, [this, signal] { ReopenLogs(signal); });
+  }
   readiness_.Observe([this](const Readiness::Snapshot& now) { metrics_.SetReady(now.is_ready()); });
   absl::Status status = StartProcesses(program, is_worker);
   if (status.ok()) status = StartServing();
@@ -166,15 +175,20 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
   directory_ = *std::move(directory);
   status = spawner_->RemoveAtEnd(directory_.to_remove());
   if (!status.ok()) return status;
-  InitLogging(directory_.logs(), options_.log_to_stderr, options_.log_level);
-  worker_log_ = absl::make_unique<WorkerLog>(directory_.logs());
+  LogOptions log;
+  log.directory = directory_.logs();
+  log.to_stderr = options_.log_to_stderr;
+  log.format = options_.log_format;
+  log.levels = options_.log_levels;
+  InitLogging(std::move(log));
+  worker_log_ = absl::make_unique<WorkerLog>(directory_.logs(), options_.log_format);
   journal_.SetWorkerLog(worker_log_.get());
 
   const int64_t workers = RaiseDescriptorLimit();
   if (workers == 0) return absl::FailedPreconditionError("RLIMIT_NOFILE is too low for a worker");
   if (workers < options_.max_workers) {
-    LogWarning("--max_workers is ", options_.max_workers, ", but descriptors (RLIMIT_NOFILE) are ",
-               "enough for ", workers, " workers only");
+    LogWarning(Subsystem::kFront, "descriptors (RLIMIT_NOFILE) are not enough for --max_workers",
+               {{"max_workers", options_.max_workers}, {"enough_for", workers}});
   }
   rpc_ = absl::make_unique<RpcServer>(options_.max_message_bytes, MakeHooks());
   TellMechanisms();
@@ -254,6 +268,7 @@ absl::Status Frontend::StartServing() {
   liveness_.Start([this](absl::AnyInvocable<void()> work) { rpc_->RunOnQueue(std::move(work)); });
   pool_->Start();
   sweeper_.Start();
+  TellRepeats();
   return status;
 }
 
@@ -299,12 +314,21 @@ absl::Status Frontend::StartCrashReports() {
 // Operators must be able to tell what holds a worker to its limits.
 void Frontend::TellMechanisms() {
   auto mechanisms = DescribeMechanisms(options_, spawner_->mechanisms());
-  std::string line = "limits on workers are enforced by:";
-  for (const auto& [limit, mechanism] : mechanisms) {
-    absl::StrAppend(&line, " ", limit, "=", mechanism);
-  }
-  LogInfo(line);
+  std::vector<LogField> fields;
+  for (const auto& [limit, mechanism] : mechanisms) fields.emplace_back(limit, mechanism);
+  LogInfo(Subsystem::kFront, "limits on workers are enforced", fields);
   metrics_.SetLimitMechanisms(std::move(mechanisms));
+}
+
+void Frontend::ReopenLogs(int signal) {
+  ReopenLog();
+  worker_log_->Reopen();
+  LogInfo(Subsystem::kLog, "logs are opened anew", {{"signal", signal}});
+}
+
+void Frontend::TellRepeats() {
+  FlushRepeats();
+  loop_.RunAfter(kRepeatsPeriod, [this] { TellRepeats(); });
 }
 
 absl::Status Frontend::Announce() {
@@ -319,10 +343,13 @@ absl::Status Frontend::Announce() {
     metrics = absl::StrCat("http://", metrics_address, "/metrics");
   }
   operations_->status()->SetAddresses(address, metrics_address);
-  const std::string line = absl::StrCat("Holdfast ", kVersion, " serves on ", address,
-                                        ", metrics: ", metrics, ", files: ", directory_.path());
-  LogInfo(line);
-  std::cout << line << std::endl;
+  LogInfo(Subsystem::kFront, "serves",
+          {{"version", kVersion},
+           {"address", address},
+           {"metrics", metrics},
+           {"directory", directory_.path()}});
+  std::cout << "Holdfast " << kVersion << " serves on " << address << ", metrics: " << metrics
+            << ", files: " << directory_.path() << std::endl;
   absl::Status status = directory_.Write("pid.txt", absl::StrCat(getpid(), "\n"));
   if (status.ok() && http_ != nullptr) {
     status = directory_.Write("metrics_port.txt", absl::StrCat(http_->port(), "\n"));
@@ -411,7 +438,7 @@ Drain::Actions Frontend::MakeDrainActions() {
 }
 
 void Frontend::EndSessions() {
-  LogInfo("ending ", table_.size(), " sessions");
+  LogInfo(Subsystem::kFront, "ending sessions", {{"sessions", table_.size()}});
   table_.EndAll();
   pool_->Stop();
   spawner_->Shutdown(kKillTimeout, [this] { loop_.Stop(); });
@@ -423,7 +450,8 @@ void Frontend::Run() {
   for (const char* name : {"port.txt", "pid.txt", "metrics_port.txt"}) directory_.Remove(name);
   if (!loop_.AwaitBlocking(kKillTimeout)) {
     // A read that hangs cannot be ended, only left: nothing else is, as the spawner is done.
-    LogWarning("ended although a file is still being read");
+    LogWarning(Subsystem::kFront, "ended although a file is still being read");
+    FlushRepeats();
     _exit(0);
   }
   listener_.reset();
@@ -435,10 +463,13 @@ void Frontend::Run() {
   pool_.reset();
   const auto reports = crash_reporter_->GetStats().reports;
   if (reports > 0 && directory_.is_fresh() && options_.crash_report_dir.empty()) {
-    LogWarning(reports, " crash reports are removed with ", directory_.path(),
-               "; set --crash_report_dir to keep them");
+    LogWarning(
+        Subsystem::kFront,
+        "crash reports are removed with their directory: set --crash_report_dir to keep them",
+        {{"reports", reports}, {"directory", directory_.path()}});
   }
-  LogInfo("ended");
+  LogInfo(Subsystem::kFront, "ended");
+  FlushRepeats();
 }
 
 }  // namespace

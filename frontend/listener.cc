@@ -206,7 +206,7 @@ void Listener::Pause(absl::string_view why) {
   });
   if (loop_->Now() - warned_ < kMinWarningPeriod) return;
   warned_ = loop_->Now();
-  LogWarning("cannot accept connections, trying on: ", why);
+  LogWarning(Subsystem::kListener, "cannot accept connections, trying on", {{"why", why}});
 }
 
 }  // namespace holdfast

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/version.h"
+#include "frontend/logging/log_levels.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0",
           "Where to serve: HOST:PORT (port 0: any free one) or unix:PATH. Whoever can connect has "
@@ -109,7 +110,14 @@ ABSL_FLAG(int, max_crash_reports, 100,
 ABSL_FLAG(int64_t, max_crash_report_bytes, 256 << 20, "Size of all crash reports. At least 0.");
 ABSL_FLAG(bool, alsologtostderr, false,
           "Log to stderr as well as to logs/. Always on without --working_dir.");
-ABSL_FLAG(int, v, 0, "Verbosity of the log: more than 0 logs details, too.");
+ABSL_FLAG(
+    holdfast::LogLevels, log_level, holdfast::LogLevels(),
+    absl::StrCat("What is logged at least: debug, info, warning or error; if need be, another "
+                 "level for a subsystem, as in info,pool=debug. Subsystems: ",
+                 holdfast::SubsystemNames(), "."));
+ABSL_FLAG(holdfast::LogFormat, log_format, holdfast::LogFormat::kText,
+          "How logs are written: text, or json, with an object on each line.");
+ABSL_FLAG(int, v, 0, "More than 0: --log_level is debug, but for the subsystems that it names.");
 ABSL_FLAG(int, logbuflevel, 0, "Accepted for glog's sake: the log is not buffered anyway.");
 
 namespace holdfast {
@@ -253,7 +261,9 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, const std::string& u
   options.max_crash_reports = absl::GetFlag(FLAGS_max_crash_reports);
   options.max_crash_report_bytes = absl::GetFlag(FLAGS_max_crash_report_bytes);
   options.log_to_stderr = absl::GetFlag(FLAGS_alsologtostderr) || options.working_dir.empty();
-  options.log_level = absl::GetFlag(FLAGS_v) > 0 ? LogLevel::kDebug : LogLevel::kInfo;
+  options.log_levels = absl::GetFlag(FLAGS_log_level);
+  if (absl::GetFlag(FLAGS_v) > 0) options.log_levels.base = LogLevel::kDebug;
+  options.log_format = absl::GetFlag(FLAGS_log_format);
   const absl::Status status = Check(options);
   if (!status.ok()) return status;
   return options;

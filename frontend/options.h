@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "frontend/logging/log.h"
+#include "frontend/logging/log_levels.h"
 
 namespace holdfast {
 
@@ -51,7 +51,8 @@ struct Options {
   int max_crash_reports = 0;
   int64_t max_crash_report_bytes = 0;
   bool log_to_stderr = false;
-  LogLevel log_level = LogLevel::kInfo;
+  LogLevels log_levels;
+  LogFormat log_format = LogFormat::kText;
 };
 
 // Parses argv, which ends the process with exit code 1 for an unknown flag. InvalidArgument for a

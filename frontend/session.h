@@ -309,7 +309,8 @@ class Session : public Borrower, public std::enable_shared_from_this<Session> {
   WorkerSource::Ticket lease_request_ ABSL_GUARDED_BY(mutex_);  // That waits for its answer.
   // Of workers that it had before.
   std::vector<std::shared_ptr<ClientFiles>> client_files_ ABSL_GUARDED_BY(mutex_);
-  uint64_t loan_ ABSL_GUARDED_BY(mutex_) = 0;  // The epoch in which the lease was asked for.
+  uint64_t loan_ ABSL_GUARDED_BY(mutex_) = 0;    // The epoch in which the lease was asked for.
+  uint64_t worker_ ABSL_GUARDED_BY(mutex_) = 0;  // That of the lease, or of the last; 0: none yet.
   std::string worker_id_field_ ABSL_GUARDED_BY(mutex_);   // Appended to each Step: the worker's id.
   bool is_worker_fresh_ ABSL_GUARDED_BY(mutex_) = false;  // See Operation.
   bool is_replaying_ ABSL_GUARDED_BY(mutex_) = false;

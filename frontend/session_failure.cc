@@ -83,6 +83,7 @@ void Session::OnWorkerGone(WorkerFailure failure) {
 void Session::TellFailure(const WorkerFailure& failure) {
   CrashEvent event;
   event.session = id_;
+  event.worker = worker_;
   event.origin = origin_;
   event.history = history_.Fork();
   event.failure = failure;

@@ -25,8 +25,8 @@ void SessionSweeper::Start() {
 void SessionSweeper::EndIdle() {
   const std::vector<int64_t> ended = table_->EndIdleSince(absl::Now() - timeouts_.end);
   for (const int64_t id : ended) {
-    LogInfo("session ", id, " is ended: it had no call for ", absl::FormatDuration(timeouts_.end),
-            " (--session_idle_timeout)");
+    LogInfo(Subsystem::kSession, "session is ended: it had no call for --session_idle_timeout",
+            {LogField::Session(id), {"timeout", timeouts_.end}});
   }
   metrics_->SessionsExpired(static_cast<int>(ended.size()));
   clock_->RunAfter(Period(timeouts_.end), [this] { EndIdle(); });

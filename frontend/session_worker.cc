@@ -76,6 +76,7 @@ void Session::OnLease(uint64_t epoch, absl::StatusOr<Lease> lease) {
   lease_ = *std::move(lease);
   lease_request_ = {};
   loan_ = epoch;
+  worker_ = lease_.worker_id;
   if (current_->kind == Kind::kStart) {
     CallWorker();
     return;
@@ -212,7 +213,8 @@ void Session::OnReplayFailed(const WorkerFailure& failure, const std::string& wh
 void Session::Lose(const std::string& why, WorkerFailure failure) {
   EndRecovery(RecoveryOutcome::kLost);
   Transition(SessionState::kLost);
-  LogError("session ", id_, " is lost: ", why);
+  LogError(Subsystem::kSession, "session is lost",
+           {LogField::Session(id_), {"worker", worker_}, {"why", why}});
   failure.set_session_restored(false);
   lost_ = std::make_unique<const grpc::Status>(
       MakeFailureStatus(grpc::StatusCode::DATA_LOSS,

@@ -50,7 +50,8 @@ grpc::Status AdminService::KillWorker(grpc::ServerContext* /*context*/,
     return {grpc::StatusCode::NOT_FOUND,
             absl::StrCat("worker is ", request->worker(), ", must be the id of one that runs")};
   }
-  LogInfo("worker ", request->worker(), " (pid ", *pid, ") is killed by an operator's order");
+  LogInfo(Subsystem::kAdmin, "worker is killed by an operator's order",
+          {{"worker", request->worker()}, {"pid", *pid}});
   reply->set_pid(*pid);
   return grpc::Status::OK;
 }

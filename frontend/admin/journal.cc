@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "frontend/admin/proto_time.h"
 #include "frontend/failure_status.h"
+#include "frontend/logging/log.h"
 
 namespace holdfast {
 
@@ -49,7 +50,7 @@ void Journal::Watch(SessionEnvironment* environment) {
 void Journal::WorkerIsReady(uint64_t worker, pid_t pid, const DescribeReply& description,
                             absl::Duration took) {
   to_.metrics->WorkerReady(took);
-  LogDebug("worker ", worker, " (pid ", pid, ") is ready after ", absl::FormatDuration(took));
+  LogDebug(Subsystem::kPool, "worker is ready", {{"worker", worker}, {"pid", pid}, {"took", took}});
   to_.description->Set(description);
   had_worker_ = true;
   if (is_pool_ready_) to_.readiness->SetReady();
@@ -60,11 +61,16 @@ void Journal::WorkerIsDead(uint64_t worker, pid_t pid, WorkerState last_state,
   to_.metrics->WorkerEnded(last_state, failure.cause());
   to_.worker_log->WorkerGone(worker);
   const bool is_unused = last_state == WorkerState::kStarting || last_state == WorkerState::kIdle;
-  if (is_unused && failure.cause() != WorkerFailure::SHUTDOWN) {
-    LogWarning("worker ", worker, " (pid ", pid, "), ", WorkerStateName(last_state), ", ",
-               DescribeFailure(failure));
-  } else {
-    LogDebug("worker ", worker, " (pid ", pid, ") is gone: ", DescribeFailure(failure));
+  // Of others, their session tells.
+  const LogLevel level = is_unused && failure.cause() != WorkerFailure::SHUTDOWN
+                             ? LogLevel::kWarning
+                             : LogLevel::kDebug;
+  if (IsLogged(level, Subsystem::kPool)) {
+    Log(level, Subsystem::kPool, "worker is gone",
+        {{"worker", worker},
+         {"pid", pid},
+         {"state", WorkerStateName(last_state)},
+         {"failure", failure, DescribeFailure(failure)}});
   }
   admin::WorkerExit exit;
   *exit.mutable_time() = ToProto(absl::Now());
@@ -78,19 +84,23 @@ void Journal::WorkerIsDead(uint64_t worker, pid_t pid, WorkerState last_state,
 void Journal::PoolIsReady(bool ready, const std::string& why) {
   is_pool_ready_ = ready;
   if (ready) {
-    LogInfo("workers can be started");
+    LogInfo(Subsystem::kPool, "workers can be started");
     // At first, nobody knows yet whether they can.
     if (had_worker_) to_.readiness->SetReady();
     return;
   }
-  LogError("workers cannot be started, trying on: ", why);
+  LogError(Subsystem::kPool, "workers cannot be started, trying on", {{"why", why}});
   to_.readiness->SetNotReady(absl::StrCat("workers cannot be started: ", why));
   to_.description->SetUnavailable(why);
 }
 
 void Journal::SessionFailed(CrashEvent event) {
   to_.metrics->WorkerFailed(event.failure.cause());
-  LogWarning("session ", event.session, ": worker ", DescribeForLog(event.failure));
+  LogWarning(Subsystem::kSession, "worker failed",
+             {LogField::Session(event.session),
+              {"worker", event.worker},
+              {"benchmark", event.origin.benchmark->uri()},
+              {"failure", event.failure, DescribeForLog(event.failure)}});
   admin::Failure failure;
   *failure.mutable_time() = ToProto(absl::Now());
   failure.set_session(event.session);

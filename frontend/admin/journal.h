@@ -12,7 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "frontend/crash_reports/crash_reporter.h"
 #include "frontend/health/readiness.h"
-#include "frontend/logging/log.h"
+#include "frontend/logging/worker_log.h"
 #include "frontend/metrics/metrics.h"
 #include "frontend/session.h"
 #include "frontend/worker_description.h"

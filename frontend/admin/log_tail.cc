@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
-#include "frontend/admin/utf8.h"
+#include "common/utf8.h"
 
 namespace holdfast {
 namespace {

@@ -55,7 +55,8 @@ absl::Status Operations::Serve() {
     return service_.spawner->RemoveAtEnd(path);
   }
   if (!asked_for.empty()) return server.status();
-  LogWarning("operators cannot ask this service: ", server.status().message());
+  LogWarning(Subsystem::kAdmin, "operators cannot ask this service",
+             {{"why", server.status().message()}});
   return absl::OkStatus();
 }
 

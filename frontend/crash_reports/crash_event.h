@@ -21,6 +21,7 @@ inline constexpr char kDuringRecovery[] = "recovery";
 // Cheap to make under a session's mutex: program, history and request are shared, not copied.
 struct CrashEvent {
   int64_t session = 0;
+  uint64_t worker = 0;  // The process that failed, see Lease.
   SessionOrigin origin;
   History history;  // What had been applied before the failing call.
   WorkerFailure failure;

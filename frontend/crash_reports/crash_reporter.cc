@@ -147,11 +147,16 @@ class CrashReporter::Store : public std::enable_shared_from_this<Store> {
                    ? directory_.Write(id, bytes)
                    : absl::ResourceExhaustedError("it is larger than a message may be");
     }
+    const std::string file = absl::StrCat(id, kCrashReportSuffix);
     if (status.ok()) {
-      LogInfo("Session ", event.session, ": crash report ", id, kCrashReportSuffix, " written");
+      LogInfo(Subsystem::kCrashReports, "crash report written",
+              {LogField::Session(event.session), {"worker", event.worker}, {"report", file}});
     } else if (last_error_ != status.message()) {  // Once: it may happen with each failure.
-      LogWarning("Session ", event.session, ": crash report ", id, kCrashReportSuffix,
-                 " not written: ", status.message());
+      LogWarning(Subsystem::kCrashReports, "crash report not written",
+                 {LogField::Session(event.session),
+                  {"worker", event.worker},
+                  {"report", file},
+                  {"why", status.message()}});
     }
     last_error_ = std::string(status.message());
     return status;

@@ -46,12 +46,12 @@ void Drain::Begin(absl::string_view why) {
   actions_.tell_not_ready();
   began_ = clock_->Now();
   if (timeouts_.sessions == absl::ZeroDuration()) {
-    LogInfo(why, ": draining, calls for at most ", absl::FormatDuration(timeouts_.calls));
+    LogInfo(Subsystem::kFront, "draining calls", {{"why", why}, {"at_most", timeouts_.calls}});
     Close();
     return;
   }
-  LogInfo(why, ": draining, ", actions_.count_sessions(), " sessions for at most ",
-          absl::FormatDuration(timeouts_.sessions));
+  LogInfo(Subsystem::kFront, "draining sessions",
+          {{"why", why}, {"sessions", actions_.count_sessions()}, {"at_most", timeouts_.sessions}});
   Transition(DrainPhase::kDraining);
   WatchSessions();
 }
@@ -61,7 +61,8 @@ void Drain::OnSignal(int signal) {
     Begin(absl::StrCat("signal ", signal));
     return;
   }
-  LogInfo("signal ", signal, " again: not waiting for sessions nor calls");
+  LogInfo(Subsystem::kFront, "signal again: not waiting for sessions nor calls",
+          {{"signal", signal}});
   if (phase_ == DrainPhase::kDraining) Close();
   if (phase_ == DrainPhase::kClosing) Abort();
 }

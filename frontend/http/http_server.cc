@@ -45,7 +45,7 @@ thread_local std::string server_message;
 
 int OnServerMessage(const mg_connection* /*connection*/, const char* message) {
   if (server_message.empty()) server_message = message;
-  LogDebug("HTTP server: ", message);
+  LogDebug(Subsystem::kHttp, "web server", {{"says", message}});
   return 1;  // It is dealt with.
 }
 

@@ -1,86 +1,75 @@
-// What the service, and what its workers, have to say: for people.
+// What the service has to say, for people and for programs: a constant message, and what varies as
+// fields.
 #ifndef HOLDFAST_FRONTEND_LOGGING_LOG_H_
 #define HOLDFAST_FRONTEND_LOGGING_LOG_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-
-namespace spdlog {
-class logger;
-}  // namespace spdlog
+#include "absl/types/span.h"
+#include "frontend/logging/log_field.h"
+#include "frontend/logging/log_levels.h"
+#include "frontend/logging/repeat_limiter.h"
 
 namespace holdfast {
 
-enum class LogLevel { kDebug, kInfo, kWarning, kError };
-
 // All functions are thread-safe, and may be called at any time: before InitLogging(), warnings and
-// errors go to stderr. Messages become one line each: control characters are escaped.
+// errors go to stderr. Each line is written at once.
 
-// Logs what is at least of `level` to DIRECTORY/holdfast.log (0600, rotated) and, if `to_stderr`,
-// to stderr. An empty `directory`: to no file; a missing one is made (0700). If the file cannot be
-// opened, stderr it is. May be called again.
-void InitLogging(const std::string& directory, bool to_stderr, LogLevel level);
+struct LogOptions {
+  std::string directory;  // Of holdfast.log, see LogFile; empty: no file.
+  bool to_stderr = false;
+  LogFormat format = LogFormat::kText;
+  LogLevels levels;
+  // Of debug lines, all are written: who asks for details wants them.
+  RepeatLimiter::Limits repeats;
+};
 
-bool IsLogged(LogLevel level);
-void Log(LogLevel level, absl::string_view message);
+// If the file cannot be opened, stderr it is. May be called again.
+void InitLogging(LogOptions options);
 
-// `parts` are anything that absl::StrCat takes, and are only put together if they are logged.
-template <typename... Parts>
-void LogParts(LogLevel level, const Parts&... parts) {
-  if (IsLogged(level)) Log(level, absl::StrCat(parts...));
-}
+// Opens the file anew, for one that was moved away. If that fails, the old one stays.
+void ReopenLog();
 
-template <typename... Parts>
-void LogDebug(const Parts&... parts) {
-  LogParts(LogLevel::kDebug, parts...);
-}
+// Tells of the repeats that were suppressed, and of which no line has told yet.
+void FlushRepeats();
 
-template <typename... Parts>
-void LogInfo(const Parts&... parts) {
-  LogParts(LogLevel::kInfo, parts...);
-}
+// Since the start of the process.
+int64_t SuppressedLogLines();
 
-template <typename... Parts>
-void LogWarning(const Parts&... parts) {
-  LogParts(LogLevel::kWarning, parts...);
-}
-
-template <typename... Parts>
-void LogError(const Parts&... parts) {
-  LogParts(LogLevel::kError, parts...);
-}
-
-// What workers write to stdout and stderr: DIRECTORY/workers.log (0600, rotated), each line with
-// its time, worker and stream. Untrusted: control characters are escaped, lines are broken after 4
-// KiB, and of each worker at most 1 MiB is kept. Not thread-safe.
-class WorkerLog {
+// A text of the program, so that lines with the same message can be found, and counted.
+class LogMessage {
  public:
-  // As in InitLogging(). If the file cannot be opened a warning is logged, and the output lost.
-  explicit WorkerLog(const std::string& directory);
-  ~WorkerLog();
-
-  // `bytes` need not end with a line.
-  void WorkerOutput(uint64_t worker, bool is_stderr, absl::string_view bytes);
-  // Writes its unfinished lines, and forgets it. Nothing of this worker may follow.
-  void WorkerGone(uint64_t worker);
+  template <size_t kSize>
+  constexpr LogMessage(const char (&text)[kSize])  // NOLINT(google-explicit-constructor)
+      : text_(text, kSize - 1) {}
+  absl::string_view text() const { return text_; }
 
  private:
-  struct Worker {
-    std::string unfinished[2];  // stdout, stderr.
-    size_t written_bytes = 0;
-    bool is_muted = false;
-  };
-
-  void WriteLine(uint64_t id, bool is_stderr, absl::string_view line, Worker* worker);
-
-  std::unique_ptr<spdlog::logger> file_;  // Null: none.
-  absl::flat_hash_map<uint64_t, Worker> workers_;
+  absl::string_view text_;
 };
+
+// Cheap, so that what is not logged costs nothing.
+bool IsLogged(LogLevel level, Subsystem subsystem);
+
+// As in: LogInfo(Subsystem::kPool, "worker is ready", {{"worker", id}, {"took", duration}});
+using LogFields = absl::Span<const LogField>;
+void Log(LogLevel level, Subsystem subsystem, LogMessage message, LogFields fields = {});
+
+inline void LogDebug(Subsystem subsystem, LogMessage message, LogFields fields = {}) {
+  Log(LogLevel::kDebug, subsystem, message, fields);
+}
+inline void LogInfo(Subsystem subsystem, LogMessage message, LogFields fields = {}) {
+  Log(LogLevel::kInfo, subsystem, message, fields);
+}
+inline void LogWarning(Subsystem subsystem, LogMessage message, LogFields fields = {}) {
+  Log(LogLevel::kWarning, subsystem, message, fields);
+}
+inline void LogError(Subsystem subsystem, LogMessage message, LogFields fields = {}) {
+  Log(LogLevel::kError, subsystem, message, fields);
+}
 
 }  // namespace holdfast
 

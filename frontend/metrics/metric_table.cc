@@ -97,6 +97,8 @@ constexpr Row kTable[] = {
     {Metric::kCacheEvictions, MetricType::Counter, "holdfast_benchmark_cache_evictions_total",
      "Benchmarks evicted from the cache to make room."},
 
+    {Metric::kSuppressedLogLines, MetricType::Counter, "holdfast_log_lines_suppressed_total",
+     "Lines of the log that were not written, because too many were alike."},
     {Metric::kBrokenInvariants, MetricType::Counter, "holdfast_broken_invariants_total",
      "Errors found in the service's own bookkeeping. Anything but 0 is a bug."},
 

@@ -46,6 +46,7 @@ enum class Metric {
   kCacheHits,
   kCacheMisses,
   kCacheEvictions,
+  kSuppressedLogLines,
   kBrokenInvariants,
   kProcessCpu,
   kProcessResidentMemory,

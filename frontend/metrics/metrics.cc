@@ -10,6 +10,7 @@
 #include "common/invariant.h"
 #include "common/version.h"
 #include "frontend/failure_status.h"
+#include "frontend/logging/log.h"
 #include "frontend/metrics/metric_table.h"
 
 namespace holdfast {
@@ -143,6 +144,7 @@ Families Metrics::Collect() const {
   Append(CollectCheckpoints(), &families);
   Append(CollectLimits(), &families);
   Append(CollectMemory(), &families);
+  families.push_back(MakeFamily(Metric::kSuppressedLogLines, SuppressedLogLines()));
   families.push_back(MakeFamily(Metric::kBrokenInvariants, BrokenInvariants()));
   Append(process_.Collect(), &families);
   return families;

@@ -224,7 +224,7 @@ class ListenerShortageTest : public ListenerTest {
   ListenerShortageTest() {
     EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &before_), 0);
     // UBSan needs descriptors to look at the first object of a type: here, at those of the log.
-    LogWarning("descriptors are about to run out");
+    LogWarning(Subsystem::kListener, "descriptors are about to run out");
   }
   ~ListenerShortageTest() override { End(); }
 

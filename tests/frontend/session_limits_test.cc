@@ -197,8 +197,10 @@ TEST_F(SessionLimitsTest, LimitInEachReplayKeepsTheRecord) {
 TEST_F(SessionLimitsTest, FailureIsToldWithAllThatItTakesToRepeatIt) {
   KillTwoWorkers(SIGSEGV, SIGSEGV);
   ASSERT_EQ(events_.size(), 2u);
+  EXPECT_EQ(events_[0].worker, 1);
   const CrashEvent& event = events_[1];
   EXPECT_EQ(event.session, 7);
+  EXPECT_EQ(event.worker, 2);
   EXPECT_EQ(event.origin.benchmark->uri(), "benchmark://test-v0/a");
   EXPECT_EQ(event.history.action_count(), 1);
   ASSERT_TRUE(event.step.has_value());

@@ -76,7 +76,7 @@ TEST_P(StartContractTest, WritesThePortOnceItServesAndExitsCleanly) {
     logs += Slurp(entry.path());
     EXPECT_EQ(ModeOf(entry.path()), 0600u);
   }
-  EXPECT_THAT(logs, HasSubstr(" serves on 127.0.0.1:" + port));
+  EXPECT_THAT(logs, HasSubstr(" address=127.0.0.1:" + port));
 }
 
 // Whoever starts the service may limit the size of its files.
@@ -185,8 +185,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadFlag{"max_message_bytes", "2147483648", "in [1024, 2147483647]"},
         BadFlag{"max_inflight_bytes", "1023", "at least 1024"},
         BadFlag{"max_record_bytes", "1023", "at least 1024"},
-        BadFlag{"alsologtostderr", "loud", ""}, BadFlag{"v", "high", ""},
-        BadFlag{"logbuflevel", "low", ""}),
+        BadFlag{"log_level", "loud", "debug, info, warning, error"},
+        BadFlag{"log_level", "info,pool=loud", "SUBSYSTEM=LEVEL"},
+        BadFlag{"log_level", "info,nobody=debug", "front, listener, pool"},
+        BadFlag{"log_format", "xml", "text, json"}, BadFlag{"alsologtostderr", "loud", ""},
+        BadFlag{"v", "high", ""}, BadFlag{"logbuflevel", "low", ""}),
     [](const testing::TestParamInfo<BadFlag>& info) {
       return absl::StrCat(info.param.name, info.index);
     });

@@ -22,6 +22,7 @@
 #include "absl/time/clock.h"
 #include "common/unique_fd.h"
 #include "common/version.h"
+#include "frontend/logging/log.h"
 #include "frontend/metrics/metric_table.h"
 
 namespace holdfast {
@@ -125,6 +126,7 @@ TEST(MetricsTest, AllSeriesExistAtZeroFromTheStart) {
     if (absl::StrContains(name, "_bucket{") || absl::StartsWith(name, "process_") ||
         absl::StartsWith(name, "holdfast_build_info") ||
         absl::StartsWith(name, "holdfast_broken_invariants") ||
+        absl::StartsWith(name, "holdfast_log_lines_suppressed") ||
         absl::StartsWith(name, "holdfast_worker_exits")) {
       continue;
     }
@@ -140,6 +142,16 @@ TEST(MetricsTest, EachMetricOfTheTableIsExposedOnce) {
     EXPECT_FALSE(families[i].metric.empty()) << families[i].name;
     EXPECT_FALSE(families[i].help.empty()) << families[i].name;
   }
+}
+
+TEST(MetricsTest, LogLinesThatWereSuppressed) {
+  const Metrics metrics(Methods());
+  LogOptions options;
+  options.repeats = {/*burst=*/1, /*per_second=*/0};
+  InitLogging(options);
+  for (int i = 0; i < 4; ++i) LogError(Subsystem::kFront, "again");
+  InitLogging(LogOptions());
+  EXPECT_EQ(Parse(metrics.Text())["holdfast_log_lines_suppressed_total"], 3);
 }
 
 TEST(MetricsTest, PromtoolAcceptsThem) {

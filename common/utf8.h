@@ -1,6 +1,6 @@
 // UTF-8, bytes that are none included.
-#ifndef HOLDFAST_FRONTEND_ADMIN_UTF8_H_
-#define HOLDFAST_FRONTEND_ADMIN_UTF8_H_
+#ifndef HOLDFAST_COMMON_UTF8_H_
+#define HOLDFAST_COMMON_UTF8_H_
 
 #include <string>
 
@@ -18,4 +18,4 @@ std::string ToUtf8(absl::string_view bytes);
 
 }  // namespace holdfast
 
-#endif  // HOLDFAST_FRONTEND_ADMIN_UTF8_H_
+#endif  // HOLDFAST_COMMON_UTF8_H_
