@@ -84,12 +84,17 @@ absl::StatusOr<std::vector<std::string>> ServiceClient::ActionNames(
   return std::vector<std::string>(names.begin(), names.end());
 }
 
-absl::Status ServiceClient::SetProgram(const std::string& uri, const std::string& contents,
-                                       const std::string& action_space) {
+absl::Status ServiceClient::SetBenchmark(const std::string& uri, const std::string& action_space) {
   const absl::StatusOr<int> index = IndexOf(action_spaces_, action_space);
   if (!index.ok()) return index.status();
   action_space_ = *index;
   uri_ = uri;
+  return absl::OkStatus();
+}
+
+absl::Status ServiceClient::SetProgram(const std::string& uri, const std::string& contents,
+                                       const std::string& action_space) {
+  if (absl::Status status = SetBenchmark(uri, action_space); !status.ok()) return status;
   compiler_gym::AddBenchmarkRequest request;
   compiler_gym::AddBenchmarkReply reply;
   compiler_gym::Benchmark& benchmark = *request.add_benchmark();

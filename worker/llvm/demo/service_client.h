@@ -27,7 +27,10 @@ class ServiceClient : public Compiler {
   // The names of a named discrete action space. NOT_FOUND if the service does not offer it.
   absl::StatusOr<std::vector<std::string>> ActionNames(const std::string& space) const;
 
-  // Registers the program that later sessions compile, with actions of the space `action_space`.
+  // The benchmark of later sessions, one that the service brings, and the space of their actions.
+  absl::Status SetBenchmark(const std::string& uri, const std::string& action_space);
+
+  // Likewise, and registers `contents` as its program.
   absl::Status SetProgram(const std::string& uri, const std::string& contents,
                           const std::string& action_space);
 
