@@ -45,6 +45,7 @@
 #include "frontend/metrics/metrics.h"
 #include "frontend/options.h"
 #include "frontend/rpc_server.h"
+#include "frontend/service_manager/service_manager.h"
 #include "frontend/session_sweeper.h"
 #include "frontend/session_table.h"
 #include "frontend/spawner/spawner_client.h"
@@ -154,6 +155,11 @@ absl::Status Frontend::Start(const std::string& program, bool is_worker) {
   absl::Status status = StartProcesses(program, is_worker);
   if (status.ok()) status = StartServing();
   if (status.ok()) status = Announce();
+  if (status.ok()) {
+    ReportToServiceManager(&loop_, &readiness_, [this](absl::AnyInvocable<void()> work) {
+      loop_.Post(std::move(work));
+    });
+  }
   return status;
 }
 

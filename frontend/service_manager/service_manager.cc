@@ -11,10 +11,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/unique_fd.h"
+#include "frontend/logging/log.h"
 
 // libsystemd would do, but it is a shared library that brings five others, and each front and
 // worker would load them when it starts. The protocol is stable and meant to be spoken by oneself.
@@ -33,6 +37,23 @@ absl::string_view Variable(const char* name) {
 absl::Status Failed(absl::string_view what, absl::string_view address) {
   return absl::UnavailableError(
       absl::StrCat("cannot ", what, " the service manager at ", address, ": ", strerror(errno)));
+}
+
+void NotifyOrLog(absl::string_view state) {
+  const absl::Status status = NotifyServiceManager(state);
+  if (!status.ok()) LogWarning(status.message());
+}
+
+void KeepWatchdog(Clock* clock, absl::Duration period) {
+  NotifyOrLog("WATCHDOG=1");
+  clock->RunAfter(period, [clock, period] { KeepWatchdog(clock, period); });
+}
+
+// One line, whatever the reason has.
+std::string StatusLine(const Readiness::Snapshot& now) {
+  std::string line = absl::StrCat("STATUS=", ReadyStateName(now.state));
+  if (!now.reason.empty()) absl::StrAppend(&line, ": ", now.reason);
+  return absl::StrReplaceAll(line, {{"\n", " "}});
 }
 
 }  // namespace
@@ -75,6 +96,20 @@ absl::Duration WatchdogPeriod() {
     return absl::ZeroDuration();
   }
   return absl::Microseconds(microseconds) / 2;
+}
+
+void ReportToServiceManager(Clock* clock, Readiness* readiness,
+                            std::function<void(absl::AnyInvocable<void()>)> post) {
+  if (Variable(kSocketVariable).empty()) return;
+  NotifyOrLog("READY=1");
+  // An observer must not block, as a message to the manager may.
+  readiness->Observe([post = std::move(post)](const Readiness::Snapshot& now) {
+    post([line = StatusLine(now), is_draining = now.state == ReadyState::kDraining] {
+      NotifyOrLog(is_draining ? absl::StrCat("STOPPING=1\n", line) : line);
+    });
+  });
+  const absl::Duration period = WatchdogPeriod();
+  if (period > absl::ZeroDuration()) KeepWatchdog(clock, period);
 }
 
 }  // namespace holdfast

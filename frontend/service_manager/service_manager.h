@@ -2,9 +2,14 @@
 #ifndef HOLDFAST_FRONTEND_SERVICE_MANAGER_SERVICE_MANAGER_H_
 #define HOLDFAST_FRONTEND_SERVICE_MANAGER_SERVICE_MANAGER_H_
 
+#include <functional>
+
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "frontend/clock.h"
+#include "frontend/health/readiness.h"
 
 namespace holdfast {
 
@@ -18,6 +23,13 @@ absl::Status NotifyServiceManager(absl::string_view state);
 
 // How often the manager wants to hear WATCHDOG=1: twice as often as it must. Zero if it does not.
 absl::Duration WatchdogPeriod();
+
+// To be called once, on the supervision thread, when the service serves: says that it is ready, and
+// from then on its status, when it drains, and, in WatchdogPeriod(), that the supervision thread
+// lives. Does nothing if there is no manager. `post` runs work on that thread. `clock` outlives
+// `readiness`, and what is posted runs while both live, or not at all.
+void ReportToServiceManager(Clock* clock, Readiness* readiness,
+                            std::function<void(absl::AnyInvocable<void()>)> post);
 
 }  // namespace holdfast
 

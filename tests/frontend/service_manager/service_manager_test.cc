@@ -10,10 +10,13 @@
 #include <cstddef>
 #include <string>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/unique_fd.h"
+#include "frontend/fake_clock.h"
+#include "frontend/health/readiness.h"
 
 namespace holdfast {
 namespace {
@@ -132,6 +135,39 @@ TEST_F(ServiceManagerTest, ReadsTheWatchdogsPeriod) {
     Set("WATCHDOG_USEC", period);
     EXPECT_EQ(WatchdogPeriod(), absl::ZeroDuration()) << period;
   }
+}
+
+TEST_F(ServiceManagerTest, ReportsReadinessDrainAndWatchdog) {
+  Manager manager(path_);
+  Set("NOTIFY_SOCKET", path_);
+  Set("WATCHDOG_USEC", "60000000");
+  FakeClock clock;
+  Readiness readiness;
+  ReportToServiceManager(&clock, &readiness, [](absl::AnyInvocable<void()> work) { work(); });
+  EXPECT_EQ(manager.Receive(), "READY=1");
+  EXPECT_EQ(manager.Receive(), "STATUS=starting: no worker has answered yet");
+  EXPECT_EQ(manager.Receive(), "WATCHDOG=1");
+  readiness.SetReady();
+  EXPECT_EQ(manager.Receive(), "STATUS=ready");
+  readiness.SetNotReady("the worker says:\nREADY=0");
+  EXPECT_EQ(manager.Receive(), "STATUS=not_ready: the worker says: READY=0");
+  clock.Advance(absl::Seconds(29));
+  EXPECT_EQ(manager.Receive(), "");
+  clock.Advance(absl::Seconds(31));
+  EXPECT_EQ(manager.Receive(), "WATCHDOG=1");
+  EXPECT_EQ(manager.Receive(), "WATCHDOG=1");
+  readiness.SetDraining();
+  EXPECT_TRUE(absl::StartsWith(manager.Receive(), "STOPPING=1\nSTATUS=draining: "));
+  EXPECT_EQ(manager.Receive(), "");
+}
+
+TEST_F(ServiceManagerTest, ReportsNothingWithoutAManager) {
+  Set("WATCHDOG_USEC", "60000000");
+  FakeClock clock;
+  Readiness readiness;
+  ReportToServiceManager(&clock, &readiness, [](auto) { ADD_FAILURE(); });
+  readiness.SetReady();
+  EXPECT_EQ(clock.pending(), 0u);
 }
 
 }  // namespace
