@@ -22,7 +22,12 @@ if [[ ${1:-} == --tests ]]; then
   packages+=(
     clang-format clang-tidy-14 libclang-14-dev llvm-14-dev clang-14 libclang-rt-14-dev prometheus
     prometheus-alertmanager llvm-19 csmith libcsmith-dev chromium haproxy iproute2
+    # deploy/test_manifests.sh: systemd-analyze, docker-compose, kubectl, npm.
+    systemd docker-compose
   )
+  # Wherever these came from.
+  command -v kubectl >/dev/null || packages+=(kubernetes-client)
+  command -v npm >/dev/null || packages+=(nodejs npm)
 fi
 if [[ ${1:-} == --bench ]]; then
   packages+=(python3-matplotlib)

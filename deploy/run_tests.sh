@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything, runs all tests, fuzzes for a while and checks the
-# style. The last line is "N passed, N failed", where each GoogleTest case, each fuzz target and each
-# style check counts one; the exit code is 0 only if nothing failed.
+# Installs what is missing, builds everything, runs all tests, fuzzes for a while, checks the files
+# that deploy it and the style. The last line is "N passed, N failed", where each GoogleTest case, each
+# fuzz target and each check counts one; the exit code is 0 only if nothing failed.
 set -uo pipefail
 exec </dev/null
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -52,5 +52,6 @@ read -r passed failed <<<"$counts"
 if ((status != 0 && failed == 0)); then give_up "bazel test //... (exit code $status)"; fi
 
 run_checks fuzz deploy/run_fuzzers.sh 10
+run_checks deploy deploy/test_manifests.sh
 run_checks style deploy/check_style.sh
 finish

@@ -109,11 +109,12 @@ END
 
 # A slim Debian 12 out of the machine's own sources, as the image of that name: no documentation.
 make_base() {
-  local sources
+  local sources include=()
   sources=$(apt-get indextargets --format 'deb $(SITE) $(RELEASE) $(COMPONENT)' \
     'Created-By: Packages' 'Origin: Debian' | grep ' bookworm' | sort -u)
   [[ -n $sources ]] || sources='deb http://deb.debian.org/debian bookworm main'
-  "${as_root[@]}" mmdebstrap --quiet --variant=minbase --include=ca-certificates \
+  if [[ $sources == *https://* ]]; then include=(--include=ca-certificates); fi
+  "${as_root[@]}" mmdebstrap --quiet --variant=minbase "${include[@]}" \
     --dpkgopt=force-unsafe-io \
     --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*' \
     --customize-hook='rm -rf "$1"/usr/share/doc/* "$1"/usr/share/locale/* "$1"/usr/share/man/*' \

@@ -37,6 +37,7 @@ const program = ts.createProgram([file], {
   module: ts.ModuleKind.ESNext,
   moduleResolution: ts.ModuleResolutionKind.Bundler,
   target: ts.ScriptTarget.ES2022,
+  lib: ["lib.es2022.d.ts"],
   types: [],
 });
 for (const diagnostic of ts.getPreEmitDiagnostics(program)) {

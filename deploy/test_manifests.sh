@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Checks the files that deploy Holdfast with the tools that know their formats: the systemd unit, the
+# Kubernetes manifests, the Compose file. One line per check, "PASS deploy: ..." or "FAIL deploy: ...",
+# the latter after what is wrong. Exits 1 if a check fails. Nothing is deployed: see
+# container/test_image.sh.
+#
+#   deploy/test_manifests.sh
+#
+# What checks Kubernetes objects comes from npm, by kubernetes/validate/package-lock.json, and is kept
+# in .cache/.
+set -uo pipefail
+exec </dev/null
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+failures=0
+directory=$(mktemp -d)
+readonly directory
+trap 'rm -rf "$directory"' EXIT
+
+# Reports the check `$1`; it failed if there is any output in `$2`.
+report() {
+  if [[ -z $2 ]]; then
+    echo "PASS deploy: $1"
+  else
+    printf '%s\nFAIL deploy: %s\n' "$2" "$1"
+    failures=$((failures + 1))
+  fi
+}
+
+# What the command "$@" says if it fails, or that it has failed.
+complaint_of() { { "$@" >/dev/null; } 2>&1 || echo "$1 fails (exit code $?)"; }
+
+# ---- flags ----
+
+# Each flag that a file of ours gives to the service is one that it has, and no time to stop is
+# shorter than what the flags let a drain take.
+service=bazel-bin/frontend/holdfast
+[[ -x $service ]] || bazel build --ui_event_filters=-info --noshow_progress //frontend:holdfast ||
+  exit 1
+readonly unit=deploy/systemd/holdfast.service
+readonly pods=deploy/kubernetes/stateful_set.yaml
+readonly compose=deploy/compose/compose.yaml
+readonly image=deploy/container/Dockerfile
+"$service" --helpfull >"$directory/flags"
+
+report "each flag exists" "$(
+  for file in "$unit" "$pods" "$compose" "$image"; do
+    # Of lines with a flag of ours, that is those of Prometheus, tini and Bazel left out.
+    flags=$(sed -n '/^ENTRYPOINT/,$p; /^ExecStart/,/[^\\]$/p; /^ *- --/p' "$file" |
+      grep -oE -- '--[a-z]+(_[a-z]+)*=' | tr -d '=-' | grep -vxE 'config|storage|cluster' | sort -u)
+    [[ -n $flags ]] || echo "$file: no flags were found"
+    for flag in $flags; do
+      grep -qE "^    --$flag " "$directory/flags" || echo "$file: the service has no --$flag"
+    done
+  done
+)"
+
+# The flag `$2` in the file `$1`, as "5m" or "10s", in seconds.
+seconds_of() {
+  local -r value=$(grep -oE -- "--$2=[0-9]+[ms]" "$1" | cut -d = -f 2)
+  case $value in
+    *m) echo $((${value%m} * 60)) ;;
+    *s) echo "${value%s}" ;;
+    *) echo 1000000 ;;
+  esac
+}
+report "there is time to drain before the service is killed" "$(
+  while read -r file setting; do
+    given=$(grep -oE "${setting}[0-9]+" "$file" | grep -oE '[0-9]+$')
+    needed=$(($(seconds_of "$file" session_drain_timeout) + $(seconds_of "$file" drain_timeout)))
+    ((${given:-0} >= needed + 10)) ||
+      echo "$file: ${setting}${given:-} is less than 10 s more than a drain, $needed s"
+  done <<END
+$unit TimeoutStopSec=
+$pods terminationGracePeriodSeconds:[ ]
+$compose stop_grace_period:[ ]
+END
+)"
+
+# ---- systemd ----
+
+# As it is, but for the binary, which is not installed here.
+sed "s,^ExecStart=[^ ]*,ExecStart=$(realpath "$service")," "$unit" >"$directory/holdfast.service"
+report "systemd-analyze verify" "$(
+  complaint_of systemd-analyze verify --recursive-errors=no "$directory/holdfast.service"
+)"
+sed 's/^KillMode=/KillMod=/' "$directory/holdfast.service" >"$directory/misspelt.service"
+report "systemd-analyze verify finds what is misspelt" "$(
+  found=$(systemd-analyze verify --recursive-errors=no "$directory/misspelt.service" 2>&1)
+  [[ $found == *"Unknown key 'KillMod'"* ]] || echo "$found"
+)"
+# From 0, for no access to anything, to 10; ten times as much for --threshold.
+exposure=$(systemd-analyze security --offline=true --threshold=20 "$unit" 2>&1)
+code=$?
+report "systemd-analyze security: $(grep -o 'Overall exposure.*: [0-9.]*' <<<"$exposure")" "$(
+  ((code == 0)) || grep -v '^✓' <<<"$exposure"
+)"
+
+# ---- Kubernetes ----
+
+readonly tools=$PWD/.cache/kubernetes
+install_validator() {
+  local -r state=$(cat deploy/kubernetes/validate/* | sha256sum)
+  [[ $(cat "$tools/state" 2>/dev/null) == "$state" ]] && return
+  rm -rf "$tools" && mkdir -p "$tools" && cp deploy/kubernetes/validate/* "$tools" &&
+    npm ci --prefix "$tools" --no-audit --no-fund --ignore-scripts && echo "$state" >"$tools/state"
+}
+validate() { node "$tools/validate.js"; }
+
+install_validator >"$directory/log" 2>&1 || report "npm ci" "$(<"$directory/log")"
+for folder in deploy/kubernetes deploy/kubernetes/monitoring; do
+  objects=$directory/$(basename "$folder").yaml
+  report "kubectl kustomize $folder" "$(kubectl kustomize "$folder" 2>&1 >"$objects")"
+  { cat "$objects" && echo ---; } >>"$directory/all.yaml"
+done
+deploy/kubernetes/monitoring/prometheus_rule.sh >>"$directory/all.yaml"
+found=$(validate <"$directory/all.yaml" 2>&1)
+code=$?
+report "$(wc -l <<<"$found") Kubernetes objects are valid" "$( ((code == 0)) || echo "$found")"
+
+# Each in an object of its own, for one that has no model is not looked at further.
+sed 's/sessionAffinityConfig:/sessionAffinityConfig_:/; s/replicas: .*/replicas: some/; /maxReplicas:/d' \
+  "$directory/all.yaml" >"$directory/wrong.yaml"
+report "what is misspelt, wrong or missing in Kubernetes objects is found" "$(
+  found=$(validate <"$directory/wrong.yaml" 2>&1)
+  for field in sessionAffinityConfig_ replicas maxReplicas; do
+    [[ $found == *"$field"* ]] || printf '%s\n%s is not found\n' "$found" "$field"
+  done
+)"
+
+# ---- Compose ----
+
+report "docker-compose config" "$(complaint_of docker-compose -f "$compose" config)"
+sed 's/read_only:/read_onli:/' "$compose" >"$directory/compose.yaml"
+report "docker-compose config finds what is misspelt" "$(
+  found=$(docker-compose -f "$directory/compose.yaml" config 2>&1)
+  [[ $found == *read_onli* ]] || echo "$found"
+)"
+report "what the Compose file mounts is there" "$(
+  cd deploy/compose || exit
+  sed -nE 's/^ *- (\.[^:]*):.*/\1/p' compose.yaml | while read -r path; do
+    [[ -f $path ]] || echo "$path is not"
+  done
+)"
+
+exit $((failures > 0))
