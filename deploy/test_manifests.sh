@@ -8,6 +8,7 @@
 #
 # What checks Kubernetes objects comes from npm, by kubernetes/validate/package-lock.json, and is kept
 # in .cache/.
+# shellcheck disable=SC2016  # Arguments of others.
 set -uo pipefail
 exec </dev/null
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -32,28 +33,40 @@ complaint_of() { { "$@" >/dev/null; } 2>&1 || echo "$1 fails (exit code $?)"; }
 
 # ---- flags ----
 
-# Each flag that a file of ours gives to the service is one that it has, and no time to stop is
-# shorter than what the flags let a drain take.
-service=bazel-bin/frontend/holdfast
-[[ -x $service ]] || bazel build --ui_event_filters=-info --noshow_progress //frontend:holdfast ||
-  exit 1
 readonly unit=deploy/systemd/holdfast.service
 readonly pods=deploy/kubernetes/stateful_set.yaml
 readonly compose=deploy/compose/compose.yaml
 readonly image=deploy/container/Dockerfile
-"$service" --helpfull >"$directory/flags"
+readonly service=bazel-bin/frontend/holdfast
+readonly worker=bazel-bin/worker/llvm/llvm_worker
+if [[ ! -x $service || ! -x $worker ]]; then
+  bazel build --ui_event_filters=-info --noshow_progress //frontend:holdfast \
+    //worker/llvm:llvm_worker || exit 1
+fi
 
-report "each flag exists" "$(
-  for file in "$unit" "$pods" "$compose" "$image"; do
-    # Of lines with a flag of ours, that is those of Prometheus, tini and Bazel left out.
-    flags=$(sed -n '/^ENTRYPOINT/,$p; /^ExecStart/,/[^\\]$/p; /^ *- --/p' "$file" |
-      grep -oE -- '--[a-z]+(_[a-z]+)*=' | tr -d '=-' | grep -vxE 'config|storage|cluster' | sort -u)
-    [[ -n $flags ]] || echo "$file: no flags were found"
-    for flag in $flags; do
-      grep -qE "^    --$flag " "$directory/flags" || echo "$file: the service has no --$flag"
-    done
-  done
-)"
+# The flags that the file `$1` gives to the service. Those of others have a dot or a hyphen.
+flags_in() {
+  sed -n '/^ENTRYPOINT/,$p; /^ExecStart/,/[^\]$/p; /^ *- --/p' "$1" |
+    grep -oE -- '--[a-z_]+(=[^ ",]+)?([ ",]|$)' | tr -d ' ",' | sed 's/\$(POD_NAME)/holdfast-0/'
+}
+
+# Starts the service with these flags, but for where it is and serves, and ends it.
+try_flags_in() {
+  local flags pid code=0
+  mapfile -t flags < <(flags_in "$1")
+  ((${#flags[@]} > 0)) || echo "no flags were found"
+  timeout 60 "$service" "${flags[@]}" --worker="$worker" --listen=127.0.0.1:0 --metrics_listen=127.0.0.1:0 \
+    --working_dir="$directory/service" --session_drain_timeout=0 >"$directory/log" 2>&1 &
+  pid=$!
+  until [[ -s $directory/service/port.txt ]] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+  kill -TERM "$pid" 2>/dev/null
+  wait "$pid" || code=$?
+  ((code == 0)) || cat "$directory/log"
+  rm -rf "$directory/service"
+}
+for file in "$unit" "$pods" "$compose" "$image"; do
+  report "the service starts with the flags of $file" "$(try_flags_in "$file")"
+done
 
 # The flag `$2` in the file `$1`, as "5m" or "10s", in seconds.
 seconds_of() {
