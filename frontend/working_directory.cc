@@ -11,7 +11,9 @@
 #include <filesystem>
 #include <fstream>
 #include <system_error>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace holdfast {
@@ -20,6 +22,24 @@ namespace {
 absl::Status Failed(absl::string_view what, const std::string& path) {
   return absl::InvalidArgumentError(
       absl::StrCat("--working_dir: cannot ", what, " ", path, ": ", std::strerror(errno)));
+}
+
+constexpr char kScratch[] = "scratch-XXXXXX";
+
+// The scratch data of runs that were killed with their spawner, as a container or a systemd unit
+// is. As far as it goes.
+void RemoveStaleScratch(const std::string& parent) {
+  constexpr absl::string_view kTemplate = kScratch;
+  const absl::string_view prefix = kTemplate.substr(0, kTemplate.find('X'));
+  std::error_code error;
+  std::vector<std::filesystem::path> stale;
+  for (const auto& entry : std::filesystem::directory_iterator(parent, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.size() == kTemplate.size() && absl::StartsWith(name, prefix)) {
+      stale.push_back(entry.path());
+    }
+  }
+  for (const std::filesystem::path& path : stale) std::filesystem::remove_all(path, error);
 }
 
 }  // namespace
@@ -50,7 +70,9 @@ absl::StatusOr<WorkingDirectory> WorkingDirectory::Make(const std::string& path)
   // links `disk` to one that is not.
   std::error_code ignored;
   const bool has_disk = std::filesystem::is_directory(directory.path_ + "/disk", ignored);
-  directory.scratch_ = directory.path_ + (has_disk ? "/disk" : "") + "/scratch-XXXXXX";
+  const std::string parent = directory.path_ + (has_disk ? "/disk" : "");
+  RemoveStaleScratch(parent);  // We have the lock: nobody uses it.
+  directory.scratch_ = absl::StrCat(parent, "/", kScratch);
   if (mkdtemp(directory.scratch_.data()) == nullptr) return Failed("make", directory.scratch_);
   // Left by a run that was killed: a client must not take them for ours.
   directory.Remove("port.txt");

@@ -14,8 +14,9 @@ namespace holdfast {
 class WorkingDirectory {
  public:
   // Makes `path` and what is in it, or a fresh directory if `path` is empty. All that it makes is
-  // for the user's eyes only: logs and scratch data hold programs. InvalidArgument if that cannot
-  // be done, or another service uses the directory.
+  // for the user's eyes only: logs and scratch data hold programs. Removes the scratch data of runs
+  // that were killed before they could. InvalidArgument if that cannot be done, or another service
+  // uses the directory.
   static absl::StatusOr<WorkingDirectory> Make(const std::string& path);
 
   const std::string& path() const { return path_; }
