@@ -27,7 +27,6 @@
 #include "frontend/admin/operations.h"
 #include "frontend/admin/service_limits.h"
 #include "frontend/admin/status_collector.h"
-#include "frontend/admin/status_page.h"
 #include "frontend/benchmarks/benchmark_cache.h"
 #include "frontend/benchmarks/benchmark_loader.h"
 #include "frontend/compiler_service.h"
@@ -36,9 +35,7 @@
 #include "frontend/grpc_worker_client.h"
 #include "frontend/health/drain.h"
 #include "frontend/health/liveness.h"
-#include "frontend/health/probes.h"
 #include "frontend/health/readiness.h"
-#include "frontend/http/http_server.h"
 #include "frontend/listener.h"
 #include "frontend/logging/log.h"
 #include "frontend/logging/worker_log.h"
@@ -101,7 +98,6 @@ class Frontend {
   absl::Status StartProcesses(const std::string& program, bool is_worker);
   absl::Status StartCrashReports();
   absl::Status StartServing();
-  absl::Status StartHttp();
   absl::Status Announce();
   std::unique_ptr<Operations> MakeOperations();
   SessionEnvironment MakeEnvironment();
@@ -141,7 +137,6 @@ class Frontend {
   std::unique_ptr<CompilerService> service_;
   std::unique_ptr<Operations> operations_;
   std::unique_ptr<Listener> listener_;
-  std::unique_ptr<HttpServer> http_;  // Null: --metrics_listen is empty.
 };
 
 absl::Status Frontend::Start(const std::string& program, bool is_worker) {
@@ -254,7 +249,7 @@ absl::Status Frontend::StartServing() {
   };
   service_ = absl::make_unique<CompilerService>(service);
 
-  status = StartHttp();
+  status = operations_->ServePages();
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(&loop_, options_.listen);
   if (!listener.ok()) return listener.status();
@@ -268,7 +263,7 @@ absl::Status Frontend::StartServing() {
   if (!status.ok()) return status;
   // Draining is the last change, so none comes after the server's end.
   readiness_.Observe([this](const Readiness::Snapshot& now) { rpc_->SetServing(now.is_ready()); });
-  status = operations_->Serve();
+  status = operations_->ServeAdmin();
   if (!status.ok()) return status;
   listener_->Start([this](UniqueFd connection) { rpc_->Serve(std::move(connection)); });
   liveness_.Start([this](absl::AnyInvocable<void()> work) { rpc_->RunOnQueue(std::move(work)); });
@@ -276,28 +271,6 @@ absl::Status Frontend::StartServing() {
   sweeper_.Start();
   TellRepeats();
   return status;
-}
-
-absl::Status Frontend::StartHttp() {
-  if (options_.metrics_listen.empty()) return absl::OkStatus();
-  std::vector<HttpPage> pages = {
-      {"/metrics", "for Prometheus",
-       [this](const HttpRequest& /*request*/) {
-         return HttpReply{200, "text/plain; version=0.0.4; charset=utf-8", metrics_.Text()};
-       }},
-      HealthzPage(&liveness_),
-      ReadyzPage(&readiness_),
-  };
-  if (options_.status_page) {
-    for (HttpPage& page : StatusPages([this] { return operations_->status()->Collect({}); })) {
-      pages.push_back(std::move(page));
-    }
-  }
-  absl::StatusOr<std::unique_ptr<HttpServer>> server =
-      HttpServer::Start(options_.metrics_listen, std::move(pages));
-  if (!server.ok()) return server.status();
-  http_ = *std::move(server);
-  return absl::OkStatus();
 }
 
 absl::Status Frontend::StartCrashReports() {
@@ -343,9 +316,10 @@ absl::Status Frontend::Announce() {
       listener_->port() == 0 ? options_.listen : absl::StrCat(host, ":", listener_->port());
   std::string metrics_address;
   std::string metrics = "off";
-  if (http_ != nullptr) {
+  if (operations_->http_port() != 0) {
     const std::string& listen = options_.metrics_listen;
-    metrics_address = absl::StrCat(listen.substr(0, listen.rfind(':')), ":", http_->port());
+    metrics_address =
+        absl::StrCat(listen.substr(0, listen.rfind(':')), ":", operations_->http_port());
     metrics = absl::StrCat("http://", metrics_address, "/metrics");
   }
   operations_->status()->SetAddresses(address, metrics_address);
@@ -357,8 +331,8 @@ absl::Status Frontend::Announce() {
   std::cout << "Holdfast " << kVersion << " serves on " << address << ", metrics: " << metrics
             << ", files: " << directory_.path() << std::endl;
   absl::Status status = directory_.Write("pid.txt", absl::StrCat(getpid(), "\n"));
-  if (status.ok() && http_ != nullptr) {
-    status = directory_.Write("metrics_port.txt", absl::StrCat(http_->port(), "\n"));
+  if (status.ok() && operations_->http_port() != 0) {
+    status = directory_.Write("metrics_port.txt", absl::StrCat(operations_->http_port(), "\n"));
   }
   // Last: a client that sees the port connects.
   if (status.ok() && listener_->port() != 0) {
@@ -379,7 +353,7 @@ std::unique_ptr<Operations> Frontend::MakeOperations() {
   sources.cache = cache_.get();
   sources.checkpoints = checkpoints_.get();
   return absl::make_unique<Operations>(
-      Operations::Service{&loop_, pool_.get(), &drain_, spawner_.get(), &directory_},
+      Operations::Service{&loop_, pool_.get(), &drain_, &liveness_, spawner_.get(), &directory_},
       std::move(sources));
 }
 
@@ -464,7 +438,6 @@ void Frontend::Run() {
   operations_->Shutdown();
   // The workers are gone: calls to them are failing just now.
   rpc_->Shutdown();
-  http_.reset();
   spawner_.reset();
   pool_.reset();
   const auto reports = crash_reporter_->GetStats().reports;

@@ -2,10 +2,13 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "frontend/admin/status_page.h"
+#include "frontend/health/probes.h"
 #include "frontend/logging/log.h"
 
 namespace holdfast {
@@ -43,7 +46,31 @@ Operations::Operations(const Service& service, StatusCollector::Sources sources)
       status_(sources_),
       admin_service_(MakeDependencies(service, sources_, &status_)) {}
 
-absl::Status Operations::Serve() {
+absl::Status Operations::ServePages() {
+  const Options& options = *sources_.options;
+  if (options.metrics_listen.empty()) return absl::OkStatus();
+  std::vector<HttpPage> pages = {
+      {"/metrics", "for Prometheus",
+       [this](const HttpRequest& /*request*/) {
+         return HttpReply{200, "text/plain; version=0.0.4; charset=utf-8",
+                          sources_.metrics->Text()};
+       }},
+      HealthzPage(service_.liveness),
+      ReadyzPage(sources_.readiness),
+  };
+  if (options.status_page) {
+    for (HttpPage& page : StatusPages([this] { return status_.Collect({}); })) {
+      pages.push_back(std::move(page));
+    }
+  }
+  absl::StatusOr<std::unique_ptr<HttpServer>> server =
+      HttpServer::Start(options.metrics_listen, std::move(pages));
+  if (!server.ok()) return server.status();
+  http_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+absl::Status Operations::ServeAdmin() {
   const std::string& asked_for = sources_.options->admin_socket;
   if (asked_for == "none") return absl::OkStatus();
   const std::string path =
@@ -62,6 +89,7 @@ absl::Status Operations::Serve() {
 
 void Operations::Shutdown() {
   if (server_ != nullptr) server_->Shutdown();
+  http_.reset();
 }
 
 }  // namespace holdfast

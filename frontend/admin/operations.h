@@ -11,6 +11,8 @@
 #include "frontend/admin/status_collector.h"
 #include "frontend/event_loop.h"
 #include "frontend/health/drain.h"
+#include "frontend/health/liveness.h"
+#include "frontend/http/http_server.h"
 #include "frontend/spawner/spawner_client.h"
 #include "frontend/worker_pool.h"
 #include "frontend/working_directory.h"
@@ -25,6 +27,7 @@ class Operations {
     EventLoop* loop = nullptr;
     WorkerPool* pool = nullptr;
     Drain* drain = nullptr;
+    const Liveness* liveness = nullptr;
     SpawnerClient* spawner = nullptr;
     const WorkingDirectory* directory = nullptr;
   };
@@ -34,9 +37,14 @@ class Operations {
 
   StatusCollector* status() { return &status_; }
 
+  // Serves over HTTP as --metrics_listen says. Errors are about that flag.
+  absl::Status ServePages();
+  // The port of that; 0: there is none.
+  int http_port() const { return http_ == nullptr ? 0 : http_->port(); }
+
   // Serves as --admin_socket says. Errors are about that flag; without it there is only a warning
   // if the socket cannot be had.
-  absl::Status Serve();
+  absl::Status ServeAdmin();
 
   // When the loop has ended: who waits for it gets what there is.
   void CloseLoop() { loop_caller_.Close(); }
@@ -50,6 +58,7 @@ class Operations {
   StatusCollector status_;
   AdminService admin_service_;
   std::unique_ptr<AdminServer> server_;  // Null: there is none.
+  std::unique_ptr<HttpServer> http_;     // Likewise.
 };
 
 }  // namespace holdfast

@@ -41,7 +41,8 @@ absl::Status Failed(absl::string_view what, absl::string_view address) {
 
 void NotifyOrLog(absl::string_view state) {
   const absl::Status status = NotifyServiceManager(state);
-  if (!status.ok()) LogWarning(status.message());
+  if (status.ok()) return;
+  LogWarning(Subsystem::kFront, "systemd cannot be told", {{"why", status.message()}});
 }
 
 void KeepWatchdog(Clock* clock, absl::Duration period) {
