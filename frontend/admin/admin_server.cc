@@ -51,7 +51,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(
   server->queue_ = builder.AddCompletionQueue();
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
   builder.SetResourceQuota(grpc::ResourceQuota("admin").SetMaxThreads(kMaxThreads));
   builder.RegisterService(service);
   for (grpc::Service* other : others) builder.RegisterService(other);

@@ -75,8 +75,7 @@ grpc::Status AdminService::ReadLog(grpc::ServerContext* context,
     absl::MutexLock lock(&mutex_);
     is_last = mutex_.AwaitWithTimeout(absl::Condition(&is_stopped_), kLookPeriod);
   }
-  return {grpc::StatusCode::ABORTED,
-          absl::StrCat("nobody has read the log for ", absl::FormatDuration(kMaxWrite))};
+  return grpc::Status::CANCELLED;
 }
 
 grpc::Status AdminService::GetMetrics(grpc::ServerContext* /*context*/,
@@ -112,9 +111,14 @@ void AdminService::Stop() {
 
 void AdminService::CutSlowReaders() {
   absl::MutexLock lock(&mutex_);
-  for (const auto& [context, since] : writes_) {
-    if (absl::Now() - since > kMaxWrite) context->TryCancel();
-  }
+  const absl::Time oldest = absl::Now() - kMaxWrite;
+  absl::erase_if(writes_, [oldest](const auto& write) {
+    if (write.second > oldest) return false;
+    LogInfo("a reader of the log is cut off: it has taken nothing for ",
+            absl::FormatDuration(kMaxWrite));
+    write.first->TryCancel();
+    return true;
+  });
 }
 
 }  // namespace holdfast

@@ -20,11 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-int Trouble(const absl::Status& status) {
-  std::cerr << "ERROR: " << status.message() << std::endl;
-  return kTrouble;
-}
-
 // Beside `file`, with another ending: "dir/x.crash" with ".bc" is "dir/x.bc".
 std::string Beside(const std::string& file, const std::string& ending) {
   const fs::path path(file);
@@ -112,21 +107,22 @@ class Reduction {
 
 }  // namespace
 
-int RunList(const std::string& directory, const CommandOptions& options) {
-  const absl::StatusOr<std::string> text = ListReports(directory);
+int RunList(const Arguments& arguments, const CommandOptions& options) {
+  const absl::StatusOr<std::string> text = ListReports(arguments[0]);
   if (!text.ok()) return Trouble(text.status());
   std::cout << *text << std::flush;
-  return kFound;
+  return kYes;
 }
 
-int RunShow(const std::string& file, const CommandOptions& options) {
-  const absl::StatusOr<CrashReport> report = ReadCrashReport(file);
+int RunShow(const Arguments& arguments, const CommandOptions& options) {
+  const absl::StatusOr<CrashReport> report = ReadCrashReport(arguments[0]);
   if (!report.ok()) return Trouble(report.status());
   std::cout << ShowReport(*report) << std::flush;
-  return kFound;
+  return kYes;
 }
 
-int RunReplay(const std::string& file, const CommandOptions& options) {
+int RunReplay(const Arguments& arguments, const CommandOptions& options) {
+  const std::string& file = arguments[0];
   const absl::StatusOr<std::unique_ptr<Workbench>> bench = Workbench::Open(file, options);
   if (!bench.ok()) return Trouble(bench.status());
   const std::vector<Call> calls = CallsOf((*bench)->report());
@@ -148,15 +144,16 @@ int RunReplay(const std::string& file, const CommandOptions& options) {
   if (same == 0) {
     std::cout << (other.empty() ? "no longer fails" : absl::StrCat("fails differently: ", other))
               << std::endl;
-    return kNotFound;
+    return kNo;
   }
   std::cout << "fails in the same way in " << same << " of " << options.runs << " runs"
             << std::endl;
   const absl::Status printed = (*bench)->PrintOptCommand(failed, calls, ProgramFile(options, file));
-  return printed.ok() ? kFound : Trouble(printed);
+  return printed.ok() ? kYes : Trouble(printed);
 }
 
-int RunReduce(const std::string& file, const CommandOptions& options) {
+int RunReduce(const Arguments& arguments, const CommandOptions& options) {
+  const std::string& file = arguments[0];
   const absl::StatusOr<std::unique_ptr<Workbench>> bench = Workbench::Open(file, options);
   if (!bench.ok()) return Trouble(bench.status());
   const absl::Time start = absl::Now();
@@ -166,7 +163,7 @@ int RunReduce(const std::string& file, const CommandOptions& options) {
   if (!*fails) {
     std::cout << "does not fail in the same way (in " << options.runs
               << " runs; --runs allows more)" << std::endl;
-    return kNotFound;
+    return kNo;
   }
   const std::vector<Call>& calls = reduction.calls();
   const MinimizeResult& result = reduction.result();
@@ -187,7 +184,7 @@ int RunReduce(const std::string& file, const CommandOptions& options) {
             << "; written to " << Printable(output) << std::endl;
   const absl::Status printed =
       (*bench)->PrintOptCommand(reduction.outcome(), calls, ProgramFile(options, output));
-  return printed.ok() ? kFound : Trouble(printed);
+  return printed.ok() ? kYes : Trouble(printed);
 }
 
 }  // namespace holdfast

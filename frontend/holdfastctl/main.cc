@@ -1,4 +1,4 @@
-// holdfastctl: looks into crash reports, makes them happen again, and makes them small.
+// holdfastctl: asks running services, and looks into crash reports.
 #include <unistd.h>
 
 #include <cstdlib>
@@ -12,13 +12,20 @@
 #include "absl/flags/reflection.h"
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "common/roles.h"
 #include "common/version.h"
+#include "frontend/holdfastctl/command_options.h"
 #include "frontend/holdfastctl/commands.h"
 #include "frontend/holdfastctl/private_service.h"
+#include "frontend/holdfastctl/service_commands.h"
 #include "frontend/spawner/spawner_process.h"
 
 ABSL_FLAG(int, runs, 1,
@@ -33,32 +40,21 @@ ABSL_FLAG(std::string, program_output, "",
           "replay and reduce, of LLVM: the file for the program that the printed command reads. "
           "Default: beside the report, its name with .bc.");
 
+ABSL_FLAG(bool, json, false, "Of a running service: prints JSON, with all that is known.");
+ABSL_FLAG(bool, wait, false, "drain: waits until the process of the service is gone.");
+ABSL_FLAG(int, lines, 20, "log: how many lines of its end. 0 to 10000.");
+ABSL_FLAG(bool, follow, false, "log: goes on with what is logged, until the service ends.");
+ABSL_FLAG(bool, raw, false, "metrics: all of it, as Prometheus gets it.");
+ABSL_FLAG(absl::Duration, interval, absl::Seconds(1),
+          "top: how long it waits between two answers. At least 100ms.");
+ABSL_FLAG(int, iterations, 0, "top: how many answers it shows; 0: until Ctrl-C. At least 0.");
+
 // The front's. Given as a flag, it replaces the worker that the report names.
 ABSL_DECLARE_FLAG(std::string, worker);
 ABSL_DECLARE_FLAG(absl::Duration, step_timeout);
 
 namespace holdfast {
 namespace {
-
-constexpr char kUsage[] =
-    R"(Lists, shows, replays and reduces crash reports of Holdfast.
-
-  holdfastctl list DIR      the reports in a directory, the one last seen at the end
-  holdfastctl show FILE     all that is in a report
-  holdfastctl replay FILE   whether it still fails, in a fresh worker
-  holdfastctl reduce FILE   to the fewest actions that fail in the same way
-
-replay and reduce RUN WHAT THE REPORT HOLDS: the worker that it names, on the
-program in it, with the rights of the user. Use them on reports that you trust.
---worker=PATH runs another worker. For LLVM they print what to run with opt, too.
-
-Exit code: 0 it fails in the same way (list, show: done), 1 it does not, 2 error.
-
-A worker that is replayed is limited as by a service, by these flags of it:
---step_timeout, --step_cpu_limit, --worker_start_timeout,
---worker_memory_limit_bytes, --worker_file_limit_bytes, --worker_process_limit,
---worker_cgroups, --max_message_bytes, --allow_benchmark_commands
-(holdfast --help has their meaning and defaults).)";
 
 // Flags of the front that we pass on to our own.
 constexpr const char* kServiceFlags[] = {
@@ -75,18 +71,77 @@ constexpr const char* kServiceFlags[] = {
 
 struct Command {
   const char* name;
-  int (*run)(const std::string& path, const CommandOptions& options);
-};
-constexpr Command kCommands[] = {
-    {"list", RunList},
-    {"show", RunShow},
-    {"replay", RunReplay},
-    {"reduce", RunReduce},
+  const char* arguments;  // Their names, with a space between them.
+  const char* help;
+  int (*run)(const Arguments& arguments, const CommandOptions& options);
 };
 
-int Misused(const std::string& what) {
-  std::cerr << "ERROR: " << what << " (see holdfastctl --help)" << std::endl;
-  return kTrouble;
+// Of a running service; PATH is its working directory or its admin socket.
+constexpr Command kServiceCommands[] = {
+    {"status", "PATH", "what it is doing", RunStatus},
+    {"health", "PATH", "whether it is ready, and if not, why", RunHealth},
+    {"sessions", "PATH", "those with the latest calls first", RunSessions},
+    {"workers", "PATH", "and those that ended last", RunWorkers},
+    {"failures", "PATH", "of workers that had a session, the latest first", RunFailures},
+    {"metrics", "PATH", "those that are not zero (--raw: all)", RunMetrics},
+    {"top", "PATH", "a live view (--interval, --iterations)", RunTop},
+    {"log", "PATH", "its end (--lines), and what is logged from now on (--follow)", RunLog},
+    {"drain", "PATH", "ends it in good order (--wait: and waits for that)", RunDrain},
+    {"kill-worker", "PATH ID", "kills a worker; its session goes on in another", RunKillWorker},
+};
+constexpr Command kReportCommands[] = {
+    {"list", "DIR", "the reports in a directory, the one last seen at the end", RunList},
+    {"show", "FILE", "all that is in a report", RunShow},
+    {"replay", "FILE", "whether it still fails, in a fresh worker", RunReplay},
+    {"reduce", "FILE", "to the fewest actions that fail in the same way", RunReduce},
+};
+
+std::string UsageOf(absl::Span<const Command> commands) {
+  std::string usage;
+  for (const Command& command : commands) {
+    absl::StrAppendFormat(&usage, "  %-20s %s\n",
+                          absl::StrCat(command.name, " ", command.arguments), command.help);
+  }
+  return usage;
+}
+
+std::string Usage() {
+  return absl::StrCat(R"(Asks running services of Holdfast, and makes crashes happen again.
+
+Of a running service; PATH is its working directory or its admin socket:
+)",
+                      UsageOf(kServiceCommands), R"(
+With --json most of them print all that is known.
+
+Of crash reports:
+)",
+                      UsageOf(kReportCommands), R"(
+replay and reduce RUN WHAT THE REPORT HOLDS: the worker that it names, on the
+program in it, with the rights of the user. Use them on reports that you trust.
+--worker=PATH runs another worker. For LLVM they print what to run with opt, too.
+A worker that is replayed is limited as by a service, by these flags of it:
+--step_timeout, --step_cpu_limit, --worker_start_timeout,
+--worker_memory_limit_bytes, --worker_file_limit_bytes, --worker_process_limit,
+--worker_cgroups, --max_message_bytes, --allow_benchmark_commands
+(holdfast --help has their meaning and defaults).
+
+Exit code: 0 done, or yes; 1 no: it is not ready, there is no such worker, it
+does not fail in the same way; 2 error.)");
+}
+
+// Null: there is none.
+const Command* FindCommand(absl::string_view name) {
+  for (const absl::Span<const Command> commands :
+       {absl::Span<const Command>(kServiceCommands), absl::Span<const Command>(kReportCommands)}) {
+    for (const Command& command : commands) {
+      if (name == command.name) return &command;
+    }
+  }
+  return nullptr;
+}
+
+int Misused(absl::string_view what) {
+  return Trouble(absl::StrCat(what, " (see holdfastctl --help)"));
 }
 
 // For a flag that it does not know, Abseil ends the process with 1, which here is an answer.
@@ -105,20 +160,15 @@ std::vector<char*> ParseFlags(int argc, char** argv) {
   return positional;
 }
 
-int RunCommand(int argc, char** argv) {
-  absl::SetProgramUsageMessage(kUsage);
-  absl::FlagsUsageConfig config;
-  config.version_string = [] { return absl::StrCat("Holdfast ", kVersion, "\n"); };
-  config.contains_help_flags = [](absl::string_view file) {
-    return absl::StrContains(file, "holdfastctl/");
-  };
-  absl::SetFlagsUsageConfig(config);
-  const std::vector<char*> arguments = ParseFlags(argc, argv);
-  if (arguments.size() != 3) {
-    return Misused(
-        absl::StrCat(arguments.size() - 1, " arguments, must be 2: a command and a path"));
-  }
+absl::StatusOr<CommandOptions> ReadOptions() {
   CommandOptions options;
+  options.json = absl::GetFlag(FLAGS_json);
+  options.wait = absl::GetFlag(FLAGS_wait);
+  options.lines = absl::GetFlag(FLAGS_lines);
+  options.follow = absl::GetFlag(FLAGS_follow);
+  options.raw = absl::GetFlag(FLAGS_raw);
+  options.interval = absl::GetFlag(FLAGS_interval);
+  options.iterations = absl::GetFlag(FLAGS_iterations);
   options.worker = absl::GetFlag(FLAGS_worker);
   options.runs = absl::GetFlag(FLAGS_runs);
   options.time_limit = absl::GetFlag(FLAGS_time_limit);
@@ -130,18 +180,46 @@ int RunCommand(int argc, char** argv) {
     options.service_flags.push_back(
         absl::StrCat("--", name, "=", absl::FindCommandLineFlag(name)->CurrentValue()));
   }
-  if (options.runs < 1 || options.runs > 1000) {
-    return Misused(absl::StrCat("--runs is ", options.runs, ", must be in [1, 1000]"));
+  const struct {
+    const char* flag;
+    bool is_good;
+    const char* range;
+  } checks[] = {
+      {"runs", options.runs >= 1 && options.runs <= 1000, "in [1, 1000]"},
+      {"time_limit", options.time_limit > absl::ZeroDuration(), "more than 0"},
+      {"lines", options.lines >= 0 && options.lines <= 10000, "in [0, 10000]"},
+      {"interval", options.interval >= absl::Milliseconds(100), "at least 100ms"},
+      {"iterations", options.iterations >= 0, "at least 0"},
+  };
+  for (const auto& check : checks) {
+    if (check.is_good) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--", check.flag, " is ", absl::FindCommandLineFlag(check.flag)->CurrentValue(),
+        ", must be ", check.range));
   }
-  if (options.time_limit <= absl::ZeroDuration()) {
-    return Misused(absl::StrCat("--time_limit is ", absl::FormatDuration(options.time_limit),
-                                ", must be more than 0"));
+  return options;
+}
+
+int RunCommand(int argc, char** argv) {
+  absl::SetProgramUsageMessage(Usage());
+  absl::FlagsUsageConfig config;
+  config.version_string = [] { return absl::StrCat("Holdfast ", kVersion, "\n"); };
+  config.contains_help_flags = [](absl::string_view file) {
+    return absl::StrContains(file, "holdfastctl/");
+  };
+  absl::SetFlagsUsageConfig(config);
+  const std::vector<char*> words = ParseFlags(argc, argv);
+  if (words.size() < 2) return Misused("a command is missing");
+  const Command* const command = FindCommand(words[1]);
+  if (command == nullptr) return Misused(absl::StrCat("there is no command ", words[1]));
+  const Arguments arguments(words.begin() + 2, words.end());
+  const std::vector<std::string> names = absl::StrSplit(command->arguments, ' ');
+  if (arguments.size() != names.size()) {
+    return Misused(absl::StrCat(command->name, " has ", arguments.size(), " arguments, must have ",
+                                names.size(), ": ", command->arguments));
   }
-  const std::string name = arguments[1];
-  for (const Command& command : kCommands) {
-    if (name == command.name) return command.run(arguments[2], options);
-  }
-  return Misused(absl::StrCat("the command is ", name, ", must be list, show, replay or reduce"));
+  const absl::StatusOr<CommandOptions> options = ReadOptions();
+  return options.ok() ? command->run(arguments, *options) : Misused(options.status().message());
 }
 
 }  // namespace

@@ -105,6 +105,7 @@ absl::StatusOr<std::unique_ptr<PrivateService>> PrivateService::Start(
                                         absl::StrCat("--working_dir=", service->directory_),
                                         absl::StrCat("--listen=", address),
                                         "--metrics_listen=",
+                                        "--admin_socket=none",
                                         "--drain_timeout=0s"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
 

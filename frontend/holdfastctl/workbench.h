@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "frontend/holdfastctl/commands.h"
+#include "frontend/holdfastctl/command_options.h"
 #include "frontend/holdfastctl/private_service.h"
 #include "frontend/holdfastctl/replayer.h"
 
