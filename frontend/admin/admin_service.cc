@@ -114,8 +114,8 @@ void AdminService::CutSlowReaders() {
   const absl::Time oldest = absl::Now() - kMaxWrite;
   absl::erase_if(writes_, [oldest](const auto& write) {
     if (write.second > oldest) return false;
-    LogInfo("a reader of the log is cut off: it has taken nothing for ",
-            absl::FormatDuration(kMaxWrite));
+    LogInfo(Subsystem::kAdmin, "a reader of the log is cut off: it takes nothing",
+            {{"for", kMaxWrite}});
     write.first->TryCancel();
     return true;
   });

@@ -216,11 +216,7 @@ std::string Failures(const admin::ServiceStatus& status) {
 
 std::string Exits(const admin::ServiceStatus& status) {
   const Ages age(status);
-  Table table({{"ago", Align::kRight},
-               {"worker"},
-               {"pid"},
-               {"was"},
-               {"how", Align::kLong}});
+  Table table({{"ago", Align::kRight}, {"worker"}, {"pid"}, {"was"}, {"how", Align::kLong}});
   for (const admin::WorkerExit& exit : status.exits()) {
     table.Add({age(exit.time()), absl::StrCat(exit.worker()), NumberOrNothing(exit.pid()),
                exit.last_state(), DescribeFailure(exit.failure())});

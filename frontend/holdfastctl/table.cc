@@ -11,7 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "absl/types/optional.h"
-#include "frontend/admin/utf8.h"
+#include "common/utf8.h"
 
 namespace holdfast {
 namespace {
