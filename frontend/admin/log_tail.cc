@@ -91,7 +91,7 @@ std::vector<std::string> LogTail::TakeLines() {
   size_t taken = 0;
   while (taken < kMaxBytes) {
     const size_t end = rest.find('\n');
-    const bool is_whole = end != absl::string_view::npos && end <= kMaxBytes;
+    const bool is_whole = end <= kMaxBytes;  // npos is more.
     if (!is_whole && rest.size() <= kMaxBytes) break;
     const size_t size = is_whole ? end : kMaxBytes;
     lines.push_back(ToUtf8(rest.substr(0, size)));

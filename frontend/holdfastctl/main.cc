@@ -3,9 +3,11 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
@@ -17,9 +19,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "common/roles.h"
 #include "common/version.h"
 #include "frontend/holdfastctl/command_options.h"
@@ -69,36 +72,43 @@ constexpr const char* kServiceFlags[] = {
     "allow_benchmark_commands",
 };
 
+// What a command is about.
+enum class Subject { kService, kReports };
+
 struct Command {
+  Subject subject;
   const char* name;
   const char* arguments;  // Their names, with a space between them.
   const char* help;
   int (*run)(const Arguments& arguments, const CommandOptions& options);
 };
 
-// Of a running service; PATH is its working directory or its admin socket.
-constexpr Command kServiceCommands[] = {
-    {"status", "PATH", "what it is doing", RunStatus},
-    {"health", "PATH", "whether it is ready, and if not, why", RunHealth},
-    {"sessions", "PATH", "those with the latest calls first", RunSessions},
-    {"workers", "PATH", "and those that ended last", RunWorkers},
-    {"failures", "PATH", "of workers that had a session, the latest first", RunFailures},
-    {"metrics", "PATH", "those that are not zero (--raw: all)", RunMetrics},
-    {"top", "PATH", "a live view (--interval, --iterations)", RunTop},
-    {"log", "PATH", "its end (--lines), and what is logged from now on (--follow)", RunLog},
-    {"drain", "PATH", "ends it in good order (--wait: and waits for that)", RunDrain},
-    {"kill-worker", "PATH ID", "kills a worker; its session goes on in another", RunKillWorker},
-};
-constexpr Command kReportCommands[] = {
-    {"list", "DIR", "the reports in a directory, the one last seen at the end", RunList},
-    {"show", "FILE", "all that is in a report", RunShow},
-    {"replay", "FILE", "whether it still fails, in a fresh worker", RunReplay},
-    {"reduce", "FILE", "to the fewest actions that fail in the same way", RunReduce},
+constexpr Command kCommands[] = {
+    {Subject::kService, "status", "PATH", "what it is doing", RunStatus},
+    {Subject::kService, "health", "PATH", "whether it is ready, and if not, why", RunHealth},
+    {Subject::kService, "sessions", "PATH", "those with the latest calls first", RunSessions},
+    {Subject::kService, "workers", "PATH", "and those that ended last", RunWorkers},
+    {Subject::kService, "failures", "PATH", "of workers that had a session, the latest first",
+     RunFailures},
+    {Subject::kService, "metrics", "PATH", "those that are not zero (--raw: all)", RunMetrics},
+    {Subject::kService, "top", "PATH", "a live view (--interval, --iterations)", RunTop},
+    {Subject::kService, "log", "PATH", "its end (--lines), and what follows it (--follow)", RunLog},
+    {Subject::kService, "drain", "PATH", "ends it in good order (--wait: and waits for that)",
+     RunDrain},
+    {Subject::kService, "kill-worker", "PATH ID", "kills a worker; its session goes on in another",
+     RunKillWorker},
+    {Subject::kReports, "list", "DIR", "the reports in a directory, the one last seen at the end",
+     RunList},
+    {Subject::kReports, "show", "FILE", "all that is in a report", RunShow},
+    {Subject::kReports, "replay", "FILE", "whether it still fails, in a fresh worker", RunReplay},
+    {Subject::kReports, "reduce", "FILE", "to the fewest actions that fail in the same way",
+     RunReduce},
 };
 
-std::string UsageOf(absl::Span<const Command> commands) {
+std::string UsageOf(Subject subject) {
   std::string usage;
-  for (const Command& command : commands) {
+  for (const Command& command : kCommands) {
+    if (command.subject != subject) continue;
     absl::StrAppendFormat(&usage, "  %-20s %s\n",
                           absl::StrCat(command.name, " ", command.arguments), command.help);
   }
@@ -110,12 +120,12 @@ std::string Usage() {
 
 Of a running service; PATH is its working directory or its admin socket:
 )",
-                      UsageOf(kServiceCommands), R"(
+                      UsageOf(Subject::kService), R"(
 With --json most of them print all that is known.
 
 Of crash reports:
 )",
-                      UsageOf(kReportCommands), R"(
+                      UsageOf(Subject::kReports), R"(
 replay and reduce RUN WHAT THE REPORT HOLDS: the worker that it names, on the
 program in it, with the rights of the user. Use them on reports that you trust.
 --worker=PATH runs another worker. For LLVM they print what to run with opt, too.
@@ -129,15 +139,10 @@ Exit code: 0 done, or yes; 1 no: it is not ready, there is no such worker, it
 does not fail in the same way; 2 error.)");
 }
 
-// Null: there is none.
-const Command* FindCommand(absl::string_view name) {
-  for (const absl::Span<const Command> commands :
-       {absl::Span<const Command>(kServiceCommands), absl::Span<const Command>(kReportCommands)}) {
-    for (const Command& command : commands) {
-      if (name == command.name) return &command;
-    }
-  }
-  return nullptr;
+std::string CommandNames() {
+  return absl::StrJoin(kCommands, ", ", [](std::string* names, const Command& command) {
+    absl::StrAppend(names, command.name);
+  });
 }
 
 int Misused(absl::string_view what) {
@@ -209,9 +214,12 @@ int RunCommand(int argc, char** argv) {
   };
   absl::SetFlagsUsageConfig(config);
   const std::vector<char*> words = ParseFlags(argc, argv);
-  if (words.size() < 2) return Misused("a command is missing");
-  const Command* const command = FindCommand(words[1]);
-  if (command == nullptr) return Misused(absl::StrCat("there is no command ", words[1]));
+  if (words.size() < 2) return Misused(absl::StrCat("no command, must be one of ", CommandNames()));
+  const auto command = absl::c_find_if(
+      kCommands, [&words](const Command& one) { return one.name == absl::string_view(words[1]); });
+  if (command == std::end(kCommands)) {
+    return Misused(absl::StrCat("the command is ", words[1], ", must be one of ", CommandNames()));
+  }
   const Arguments arguments(words.begin() + 2, words.end());
   const std::vector<std::string> names = absl::StrSplit(command->arguments, ' ');
   if (arguments.size() != names.size()) {

@@ -4,6 +4,7 @@
 #include <wchar.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
 #include <utility>
 
@@ -70,13 +71,10 @@ std::string Showable(absl::string_view text) {
     const absl::optional<char32_t> character = TakeCharacter(&text);
     if (character.has_value() && WidthOfCharacter(*character) >= 0) {
       showable.append(before.data(), before.size() - text.size());
-    } else if (character.has_value() && *character > 0xff) {
-      absl::StrAppendFormat(&showable, "\\u%04x", static_cast<uint32_t>(*character));
-    } else {
-      absl::StrAppendFormat(&showable, "\\x%02x",
-                            character.has_value() ? static_cast<uint32_t>(*character)
-                                                  : static_cast<uint8_t>(before[0]));
+      continue;
     }
+    const uint32_t code = character.value_or(static_cast<uint8_t>(before[0]));
+    showable += code > 0xff ? absl::StrFormat("\\u%04x", code) : absl::StrFormat("\\x%02x", code);
   }
   return showable;
 }

@@ -52,7 +52,7 @@ std::string RatesText(const absl::optional<TopSample>& earlier, const TopSample&
       continue;
     }
     const double rate = std::max(0.0, (count(now) - count(*earlier)) / seconds);
-    absl::StrAppendFormat(&text, rate > 0 && rate < 10 ? "%.1f/s" : "%.0f/s", rate);
+    absl::StrAppendFormat(&text, "%.*f/s", rate > 0 && rate < 10 ? 1 : 0, rate);
   }
   return text;
 }

@@ -143,8 +143,8 @@ TEST(AdminSocketTest, WhoIsNotThereIsNotWaitedFor) {
 
 TEST(AdminSocketTest, MisusesAreNamed) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> misuses = {
-      {{}, "a command is missing"},
-      {{"boom", "x"}, "there is no command boom"},
+      {{}, "no command, must be one of status, "},
+      {{"boom", "x"}, "the command is boom, must be one of"},
       {{"status"}, "status has 0 arguments, must have 1: PATH"},
       {{"kill-worker", "x"}, "kill-worker has 1 arguments, must have 2: PATH ID"},
       {{"kill-worker", "x", "one"}, "the worker is one, must be a number"},

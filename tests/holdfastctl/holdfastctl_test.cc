@@ -248,9 +248,9 @@ TEST_F(HoldfastctlTest, TroubleHasAnExitCodeOfItsOwnAndAMessage) {
     std::vector<std::string> arguments;
     std::string message;
   } kCases[] = {
-      {{}, "0 arguments, must be 2"},
-      {{"list"}, "1 arguments, must be 2"},
-      {{"eat", file}, "the command is eat, must be list, show, replay or reduce"},
+      {{}, "no command, must be one of status, "},
+      {{"list"}, "list has 0 arguments, must have 1: DIR"},
+      {{"eat", file}, "the command is eat, must be one of status, health, "},
       {{"list", "/nonexistent"}, "/nonexistent"},
       {{"show", "/nonexistent"}, "/nonexistent"},
       {{"show", broken}, "not a crash report"},
