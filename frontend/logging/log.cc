@@ -67,8 +67,9 @@ class ServiceLog {
     if (options_.directory.empty()) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<LogFile>> file =
         LogFile::Open(options_.directory, "holdfast.log");
-    if (file.ok()) file_ = *std::move(file);
-    return file.status();
+    if (!file.ok()) return file.status();
+    file_ = *std::move(file);
+    return absl::OkStatus();
   }
 
   void TellRepeats() {
