@@ -191,7 +191,8 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
     LogWarning(Subsystem::kFront, "descriptors (RLIMIT_NOFILE) are not enough for --max_workers",
                {{"max_workers", options_.max_workers}, {"enough_for", workers}});
   }
-  rpc_ = absl::make_unique<RpcServer>(options_.max_message_bytes, MakeHooks());
+  rpc_ = absl::make_unique<RpcServer>(
+      RpcServer::Options{options_.max_message_bytes, options_.grpc_reflection}, MakeHooks());
   TellMechanisms();
   WorkerPool::Options pool_options;
   pool_options.warm = options_.warm_workers;

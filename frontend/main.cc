@@ -1,5 +1,7 @@
 // The front as a program of its own, for any worker binary (--worker). A binary made with the
 // worker SDK needs it not: it is a front, too.
+#include <grpcpp/ext/channelz_service_plugin.h>
+
 #include <iostream>
 
 #include "common/roles.h"
@@ -22,6 +24,9 @@ int main(int argc, char** argv) {
       std::cerr << "ERROR: holdfast itself is no worker: --worker must name one" << std::endl;
       return 1;
     case holdfast::Role::kFront:
+      // For the admin socket: it tells who is connected. Binaries made with the SDK have it not,
+      // for each of their workers would start with it, too.
+      grpc::channelz::experimental::InitChannelzService();
       return holdfast::RunFrontend(argc, argv, kUsage, /*is_worker=*/false);
   }
 }

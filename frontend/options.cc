@@ -88,6 +88,8 @@ ABSL_FLAG(std::string, admin_socket, "",
           "Default: admin.sock in the working directory; none: there is no such socket.");
 ABSL_FLAG(bool, status_page, true,
           "Whether /statusz and /statusz.json are served beside /metrics.");
+ABSL_FLAG(bool, grpc_reflection, true,
+          "Whether clients as grpcurl may ask which services there are, and for their messages.");
 ABSL_FLAG(int64_t, benchmark_cache_bytes, 54525952,
           "Size of the benchmark cache. At least 0. Sessions keep their benchmarks beyond it.");
 ABSL_FLAG(std::vector<std::string>, benchmark_roots, {},
@@ -251,6 +253,7 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, const std::string& u
   options.front_name = absl::GetFlag(FLAGS_front_name);
   options.admin_socket = absl::GetFlag(FLAGS_admin_socket);
   options.status_page = absl::GetFlag(FLAGS_status_page);
+  options.grpc_reflection = absl::GetFlag(FLAGS_grpc_reflection);
   options.benchmark_cache_bytes = absl::GetFlag(FLAGS_benchmark_cache_bytes);
   options.benchmark_roots = absl::GetFlag(FLAGS_benchmark_roots);
   options.allow_benchmark_commands = absl::GetFlag(FLAGS_allow_benchmark_commands);

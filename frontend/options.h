@@ -41,6 +41,7 @@ struct Options {
   std::string front_name;
   std::string admin_socket;
   bool status_page = true;
+  bool grpc_reflection = true;
   int64_t benchmark_cache_bytes = 0;
   std::vector<std::string> benchmark_roots;
   bool allow_benchmark_commands = false;

@@ -1,22 +1,32 @@
 #include "frontend/rpc_server.h"
 
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+
 #include <chrono>
 #include <climits>
+#include <string>
 #include <utility>
 
+#include "absl/memory/memory.h"
 #include "absl/synchronization/notification.h"
 #include "common/queue_work.h"
+#include "common/server_plugins.h"
 
 namespace holdfast {
 
-RpcServer::RpcServer(int64_t max_message_bytes, UnaryServer::Hooks hooks)
-    : calls_(std::move(hooks)) {
-  builder_.SetMaxReceiveMessageSize(static_cast<int>(max_message_bytes));
+RpcServer::RpcServer(const Options& options, UnaryServer::Hooks hooks) : calls_(std::move(hooks)) {
+  builder_.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
   builder_.SetMaxSendMessageSize(-1);  // Workers' replies are bounded where they come in.
   // Each message sets gRPC's timer anew, for 3 % of a step: the listener leaves it to the kernel.
   builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, INT_MAX);
   // Replies are not compressed; requests may be.
   builder_.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+  // To be linked in, it must be called. Its calls run on threads of their own, which wait only for
+  // them, as the server has a queue for asynchronous calls: steps do not notice.
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  std::vector<std::string> plugins;
+  if (options.has_reflection) plugins.emplace_back(kReflectionPlugin);
+  builder_.SetOption(absl::make_unique<OnlyPlugins>(std::move(plugins)));
   queue_ = builder_.AddCompletionQueue();
   // Unlike AddInsecureChannelFromFd(), it knows the peer, and cuts who connects and never speaks.
   acceptor_ = builder_.experimental().AddExternalConnectionAcceptor(

@@ -24,7 +24,12 @@ namespace holdfast {
 // Made, started and shut down by one thread; the queue is served by a thread of its own.
 class RpcServer {
  public:
-  RpcServer(int64_t max_message_bytes, UnaryServer::Hooks hooks);
+  struct Options {
+    int64_t max_message_bytes = 0;
+    bool has_reflection = true;
+  };
+
+  RpcServer(const Options& options, UnaryServer::Hooks hooks);
   // After Shutdown(), or if Start() failed or was not called.
   ~RpcServer();
 
@@ -43,8 +48,8 @@ class RpcServer {
   // Any thread, until Shutdown(): what probes are told from now on, to the end.
   void SetServing(bool is_serving);
 
-  // The orderly end, in three steps. No new calls, but probes; `on_idle` runs, on the queue's thread, when the
-  // last open one was answered.
+  // The orderly end, in three steps. No new calls, but probes; `on_idle` runs, on the queue's
+  // thread, when the last open one was answered.
   void Drain(absl::AnyInvocable<void()> on_idle);
   // Answers ABORTED to calls that are still open.
   void AbortCalls();

@@ -15,9 +15,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "common/link_arguments.h"
 #include "common/raw_service.h"
+#include "common/server_plugins.h"
 #include "common/status.h"
 #include "common/unary_server.h"
 #include "proto/compiler_gym_service.grpc.pb.h"
@@ -42,6 +44,7 @@ class WorkerServer {
     builder_.RegisterService(&control_);
     builder_.SetMaxReceiveMessageSize(INT_MAX);  // The front bounds what it passes on.
     builder_.SetMaxSendMessageSize(INT_MAX);
+    builder_.SetOption(absl::make_unique<OnlyPlugins>(std::vector<std::string>()));
     queue_ = builder_.AddCompletionQueue();
   }
 

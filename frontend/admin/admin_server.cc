@@ -9,6 +9,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "common/server_plugins.h"
 
 namespace holdfast {
 namespace {
@@ -53,6 +54,8 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
   builder.SetResourceQuota(grpc::ResourceQuota("admin").SetMaxThreads(kMaxThreads));
+  builder.SetOption(
+      absl::make_unique<OnlyPlugins>(std::vector<std::string>{kChannelzPlugin, kReflectionPlugin}));
   builder.RegisterService(service);
   for (grpc::Service* other : others) builder.RegisterService(other);
   server->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
