@@ -3,7 +3,7 @@
 # alone, for the image has no HTTP client.
 set -euo pipefail
 
-path=/metrics
+path=/healthz
 port=$(<"$1/metrics_port.txt")
 exec 3<>"/dev/tcp/127.0.0.1/$port"
 printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$path" >&3

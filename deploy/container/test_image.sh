@@ -177,7 +177,7 @@ readonly hardened=(
   --publish 127.0.0.1::50051 --publish 127.0.0.1::9464
 )
 metrics_of() { curl -sS --fail --max-time 5 "http://$metrics/metrics"; }
-is_ready() { metrics_of | grep -qx 'holdfast_ready 1'; }
+is_ready() { curl -sS --fail --max-time 5 "http://$metrics/readyz"; }
 
 # The value of the series `$1`, 0 if there is none.
 metric() { metrics_of | awk -v name="$1" '$1 == name { value = $2 } END { print value + 0 }'; }
