@@ -7,129 +7,20 @@
 #   deploy/container/test_image.sh
 #
 # Installs podman and what else it needs; for root or with sudo, on Debian 12. Environment:
-#   BASE_IMAGE   the base, as the Dockerfile says; by default one is made of the machine's own Debian
-#                mirror, so that no image is pulled
-#   BAZEL_CACHE  a directory for Bazel's disk cache, kept: the next build is one of minutes
-#   BAZEL_FLAGS  further flags of Bazel's in the build stage
-#   STORAGE      a directory for images, kept: unchanged stages are not built again. By default a
-#                fresh one, which is removed
+#   BASE_IMAGE, STORAGE  the base; a directory for images, to be kept: see podman.sh
+#   BAZEL_CACHE          a directory for Bazel's disk cache, to be kept: the next build takes minutes
+#   BAZEL_FLAGS          further flags of Bazel's in the build stage
 # shellcheck disable=SC2016,SC2317  # Arguments for others; functions that others call.
 set -uo pipefail
 exec </dev/null
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
+readonly kind=container
+# shellcheck source=deploy/container/podman.sh
+source deploy/container/podman.sh
 readonly container=holdfast-test
 readonly user=10001
-passed=0
-failed=0
-directory=$(mktemp -d)
-readonly directory
-storage=$(realpath -m "${STORAGE:-$directory/storage}")
-readonly storage
-readonly CONTAINERS_CONF=$directory/containers.conf
-
-as_root=(env CONTAINERS_CONF="$CONTAINERS_CONF" DEBIAN_FRONTEND=noninteractive)
-if ((EUID != 0)); then as_root=(sudo "${as_root[@]}"); fi
-readonly as_root
-
-# In a store of its own: what else the machine has in images and containers is not ours.
-podman() {
-  "${as_root[@]}" podman --root "$storage/images" --runroot "$storage/run" \
-    --network-config-dir "$storage/networks" "$@"
-}
-
-# Reports the check `$1`; it failed if there is any output in `$2`.
-report() {
-  if [[ -z $2 ]]; then
-    echo "PASS container: $1"
-    passed=$((passed + 1))
-  else
-    printf '%s\nFAIL container: %s\n' "$2" "$1"
-    failed=$((failed + 1))
-  fi
-}
-
-clean_up() {
-  podman rm --force --time 0 "$container" >/dev/null 2>&1
-  if [[ -z ${STORAGE:-} ]]; then podman rmi --all --force >/dev/null 2>&1; fi
-  podman network prune --force >/dev/null 2>&1
-  "${as_root[@]}" umount -q "$storage/images/overlay" 2>/dev/null
-  "${as_root[@]}" rm -rf "$directory"
-}
-trap clean_up EXIT
-
-finish() {
-  echo "$passed passed, $failed failed"
-  exit $((failed > 0))
-}
-
-# Nothing more can be said.
-give_up() {
-  report "$1" "${2:-It cannot be done.}"
-  finish
-}
-
-# Seconds since the time `$1`.
-since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.2f", to - from }'; }
-
-# Whether the command "${@:2}" succeeds within `$1` seconds, tried again and again.
-within() {
-  local -r end=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    ((SECONDS < end)) || return 1
-    sleep 0.05
-  done
-}
-
-# ---- what is needed ----
-
-install_tools() {
-  local missing=() package
-  for package in podman buildah runc netavark aardvark-dns iptables mmdebstrap curl; do
-    [[ $(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] ||
-      missing+=("$package")
-  done
-  ((${#missing[@]} == 0)) && return
-  "${as_root[@]}" apt-get update -q &&
-    "${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}"
-}
-
-# runc and cgroupfs: crun and systemd want more of a machine than many CI machines are.
-cat >"$CONTAINERS_CONF" <<'END'
-[containers]
-default_ulimits=["nofile=16384:16384","nproc=32768:32768"]
-[engine]
-runtime="runc"
-cgroup_manager="cgroupfs"
-events_logger="file"
-[network]
-network_backend="netavark"
-END
-
-# A slim Debian 12 out of the machine's own sources, as the image of that name: no documentation.
-make_base() {
-  local sources include=()
-  sources=$(apt-get indextargets --format 'deb $(SITE) $(RELEASE) $(COMPONENT)' \
-    'Created-By: Packages' 'Origin: Debian' | grep ' bookworm' | sort -u)
-  [[ -n $sources ]] || sources='deb http://deb.debian.org/debian bookworm main'
-  if [[ $sources == *https://* ]]; then include=(--include=ca-certificates); fi
-  "${as_root[@]}" mmdebstrap --quiet --variant=minbase "${include[@]}" \
-    --dpkgopt=force-unsafe-io \
-    --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*' \
-    --customize-hook='rm -rf "$1"/usr/share/doc/* "$1"/usr/share/locale/* "$1"/usr/share/man/*' \
-    --customize-hook='printf "path-exclude=/usr/share/%s/*\n" doc info locale man \
-      >"$1/etc/dpkg/dpkg.cfg.d/slim"' \
-    bookworm "$directory/base.tar" <<<"$sources" &&
-    podman import --change 'CMD ["bash"]' "$directory/base.tar" localhost/debian:bookworm-slim &&
-    rm "$directory/base.tar"
-}
-
-install_tools >"$directory/log" 2>&1 || give_up "install podman" "$(<"$directory/log")"
-base=${BASE_IMAGE:-localhost/debian:bookworm-slim}
-if [[ -z ${BASE_IMAGE:-} ]] && ! podman image exists "$base"; then
-  make_base >"$directory/log" 2>&1 || give_up "make a base image" "$(tail -n 20 "$directory/log")"
-fi
+prepare
 
 # ---- the build ----
 
