@@ -30,7 +30,7 @@ prepare
 cat >"$directory/Dockerfile" <<END
 FROM $base
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-  --no-install-recommends systemd libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 \
+  --no-install-recommends systemd procps libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 \
   libcivetweb1 libstdc++6 libzstd1 zlib1g && rm -rf /var/lib/apt/lists/*
 END
 podman build --network=host --format docker -t localhost/systemd "$directory" \
@@ -108,12 +108,18 @@ report "a session goes on after kill -9 of ${#victims[@]} workers ($line)" "$(
   ((code == 0 && ${#victims[@]} > 0)) || { cat "$directory/log" && echo "$line" && journal; }
 )"
 
+report "systemctl reload does no harm" "$(
+  front=$(show MainPID)
+  inside systemctl reload holdfast 2>&1
+  if [[ $(show MainPID) != "$front" ]] || ! is_ready; then journal; fi
+)"
+
 # Whether there is a front, ready, that is not process `$1`.
 is_started_anew() { [[ $(show MainPID) != "$1" && $(show MainPID) != 0 ]] && is_ready; }
 scratch() { inside bash -c 'ls -d /var/lib/holdfast/scratch-* | wc -l'; }
 
 front=$(show MainPID)
-inside kill -9 "$front"
+inside systemctl kill --kill-whom=main --signal=KILL holdfast
 report "a front that is killed is started anew, and leaves no scratch data" "$(
   within 30 is_started_anew "$front" || journal
   [[ $(scratch) == 1 ]] || echo "There are $(scratch) directories of scratch data."
@@ -131,7 +137,7 @@ report "one that lives says so to the watchdog" "$(
   done
   [[ $(show MainPID) == "$front" ]] || journal
 )"
-inside kill -STOP "$front"
+inside systemctl kill --kill-whom=main --signal=STOP holdfast
 report "one that hangs is ended by the watchdog, and started anew" "$(
   within 60 is_started_anew "$front" || journal
 )"
