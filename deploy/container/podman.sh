@@ -78,9 +78,10 @@ within() {
   done
 }
 
+# Installs podman and the packages "$@".
 install_tools() {
   local missing=() package
-  for package in podman buildah runc netavark aardvark-dns iptables mmdebstrap curl procps; do
+  for package in podman buildah runc netavark aardvark-dns iptables mmdebstrap "$@"; do
     [[ $(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] ||
       missing+=("$package")
   done
@@ -107,9 +108,9 @@ make_base() {
     rm "$directory/base.tar"
 }
 
-# Ends the test if there is no podman or no base.
+# Installs podman and the packages "$@", and makes a base. Ends the test if it cannot.
 prepare() {
-  install_tools >"$directory/log" 2>&1 || give_up "install podman" "$(<"$directory/log")"
+  install_tools "$@" >"$directory/log" 2>&1 || give_up "install podman" "$(<"$directory/log")"
   if [[ -n ${BASE_IMAGE:-} ]] || podman image exists "$base"; then return; fi
   echo "Making a base image ..."
   make_base >"$directory/log" 2>&1 || give_up "make a base image" "$(tail -n 20 "$directory/log")"

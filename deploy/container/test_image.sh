@@ -20,7 +20,7 @@ readonly kind=container
 source deploy/container/podman.sh
 readonly container=holdfast-test
 readonly user=10001
-prepare
+prepare curl procps python3-yaml
 
 # ---- the build ----
 
@@ -62,7 +62,8 @@ copy_client >"$directory/log" 2>&1 ||
 # ---- a hardened run ----
 
 readonly hardened=(
-  --read-only --tmpfs="/run/holdfast:rw,noexec,nosuid,nodev,size=512m,mode=1777"
+  --read-only --read-only-tmpfs=false
+  --tmpfs="/run/holdfast:rw,noexec,nosuid,nodev,size=512m,mode=1777"
   --tmpfs="/tmp:rw,noexec,nosuid,nodev,size=256m,mode=1777" --cap-drop=ALL
   --security-opt=no-new-privileges --memory=2g --pids-limit=2048 --user="$user:$user"
   --publish 127.0.0.1::50051 --publish 127.0.0.1::9464
@@ -82,7 +83,7 @@ start_container() {
   service=$(podman port "$container" 50051)
   metrics=$(podman port "$container" 9464)
   within 60 is_ready ||
-    give_up "$1 is ready" "$(podman logs "$container" 2>&1; podman inspect "$container")"
+    give_up "$1 is ready" "$(podman logs "$container" 2>&1; podman ps --all)"
   report "$1 runs hardened and is ready after $(since "$started") s" ""
 }
 
@@ -94,7 +95,7 @@ stop_container() {
   report "$1 ends on SIGTERM with 0, after $(since "$start") s" "$(
     [[ $code == 0 ]] || { podman logs --tail 20 "$container" 2>&1; echo "Exit code $code"; }
   )"
-  podman rm "$container" >/dev/null
+  podman rm "$container" >/dev/null 2>&1
 }
 
 # Process ids of workers, as the container counts them.
@@ -125,10 +126,11 @@ code=$?
 report "the session goes on after kill -9 of ${#victims[@]} workers ($line)" "$(
   ((code == 0 && ${#victims[@]} > 0)) || { cat "$directory/log"; workers; echo "$line"; }
 )"
-recoveries=$(metric 'holdfast_recoveries_total{outcome="ok"}')
+recoveries=$(metric 'holdfast_recoveries_total{outcome="restored"}')
 report "/metrics counts the recovery" "$( ((recoveries > 0)) || metrics_of | grep recover)"
 
-report "podman healthcheck run finds it alive" "$(podman healthcheck run "$container" 2>&1)"
+is_healthy() { podman healthcheck run "$container"; }
+report "podman healthcheck run finds it alive" "$(is_healthy 2>&1 || echo "It does not.")"
 report "nothing in it has a capability, or may gain privileges" "$(
   podman exec "$container" bash -c 'cat /proc/[0-9]*/status' |
     grep -E '^(Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs|Uid)' | sort -u |
@@ -137,6 +139,15 @@ report "nothing in it has a capability, or may gain privileges" "$(
 report "its root is read-only, and the user's directories are not" "$(
   podman exec "$container" bash -c '! touch /etc/x /usr/x /x 2>/dev/null && touch /tmp/x' 2>&1 ||
     echo "touch: $?"
+)"
+# Sends the signal `$1` to the front, the child of tini.
+signal_front() {
+  podman exec "$container" bash -c 'kill "-$1" $(</proc/1/task/1/children)' kill "$1"
+}
+report "podman healthcheck run finds out that it hangs" "$(
+  signal_front STOP
+  if is_healthy >/dev/null 2>&1; then echo "It does not."; fi
+  signal_front CONT
 )"
 report "it leaves no zombie" "$(podman top "$container" pid state args | awk '$2 == "Z"')"
 stop_container holdfast
@@ -149,6 +160,41 @@ report "holdfast-clang compiles the C programs that come with it" "$(
     >"$directory/log" 2>&1 || { cat "$directory/log"; podman logs --tail 20 "$container" 2>&1; }
 )"
 stop_container holdfast-clang
+
+# ---- as a pod ----
+
+# The StatefulSet's pod, as Kubernetes would make it, without what podman does not know: probes, and
+# the variable in an argument. Its ports are on loopback, at any.
+pod_of_stateful_set() {
+  /usr/bin/python3 - <<'END'
+import socket, yaml
+
+with open("deploy/kubernetes/stateful_set.yaml") as file:
+    template = next(yaml.safe_load_all(file))["spec"]["template"]
+container = template["spec"]["containers"][0]
+for probe in "startupProbe", "livenessProbe", "readinessProbe":
+    del container[probe]
+container["image"] = "localhost/holdfast"
+container["args"] = [arg.replace("$(POD_NAME)", "holdfast-0") for arg in container["args"]]
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in container["ports"]]
+for port, free in zip(container["ports"], sockets):
+    port.update(hostIP="127.0.0.1", hostPort=free.getsockname()[1])
+template["metadata"]["name"] = "holdfast-0"
+print(yaml.dump({"apiVersion": "v1", "kind": "Pod", **template}))
+END
+}
+pod_of_stateful_set >"$directory/pod.yaml" 2>"$directory/log" &&
+  podman play kube "$directory/pod.yaml" >>"$directory/log" 2>&1
+service=$(podman port holdfast-0-holdfast 50051)
+metrics=$(podman port holdfast-0-holdfast 9464)
+report "the pod of the StatefulSet runs, and serves a session" "$(
+  if ! within 60 is_ready || ! "$directory/session_client" --service="$service" \
+    --program=tests/container/program.ll >>"$directory/log" 2>&1; then
+    cat "$directory/log"
+    podman logs holdfast-0-holdfast 2>&1
+  fi
+)"
+podman pod rm --force --time 30 holdfast-0 >/dev/null 2>&1
 
 report "nothing is left" "$(
   podman ps --all --quiet

@@ -23,7 +23,7 @@ for program in "${programs[@]}"; do
   bazel build --ui_event_filters=-info --noshow_progress //frontend:holdfast \
     //worker/llvm:llvm_worker //tests/container:session_client || exit 1
 done
-prepare
+prepare binutils
 
 # ---- a machine with the unit ----
 
