@@ -112,7 +112,7 @@ TEST(AdminSocketTest, ADirectoryThatIsTooDeepForItIsServedWithoutIt) {
   service.address();
   EXPECT_TRUE(WaitUntil([&] {
     return absl::StrContains(Slurp(deep + "/logs/holdfast.log"),
-                             "operators cannot ask this service: --admin_socket: cannot listen");
+                             "operators cannot ask this service why=\"--admin_socket: cannot");
   }));
   EXPECT_THAT(Ctl({"status", deep}).err, HasSubstr("the path of a socket has at most 107 bytes"));
   service.Signal(SIGTERM);

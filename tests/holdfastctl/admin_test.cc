@@ -158,13 +158,13 @@ TEST_F(AdminTest, TheLogIsReadAndFollowed) {
   const json workers = JsonOf(service_, "workers")["workers"];
   const std::string worker = workers[0]["id"];
   EXPECT_EQ(service_.Ctl("kill-worker", {worker}).exit, 0);
-  const std::string line = absl::StrCat("worker ", worker, " (pid ", workers[0]["pid"].dump(),
-                                        ") is killed by an operator's order\n");
+  const std::string line = absl::StrCat("worker is killed by an operator's order worker=", worker,
+                                        " pid=", workers[0]["pid"].dump(), "\n");
   EXPECT_TRUE(WaitUntil([&] { return absl::StrContains(follower.out(), line); })) << follower.out();
   // It ends with the service.
   EXPECT_EQ(service_.service().Terminate(), 0);
   EXPECT_EQ(follower.Wait(), 0) << follower.err();
-  EXPECT_THAT(follower.out(), HasSubstr("ending 1 sessions"));
+  EXPECT_THAT(follower.out(), HasSubstr("ending sessions sessions=1\n"));
 }
 
 TEST_F(AdminTest, TopShowsABlockForEachAnswer) {
