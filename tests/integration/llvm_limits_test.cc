@@ -42,7 +42,7 @@ std::string MemoryBomb(int levels) {
   return text;
 }
 
-constexpr absl::Duration kTimeLimit = absl::Seconds(6);  // Enough to rebuild, on a busy machine.
+constexpr absl::Duration kTimeLimit = absl::Seconds(12);  // Enough to rebuild, on a busy machine.
 constexpr int64_t kMemoryLimit = 256 << 20;
 
 class LlvmHangTest : public LlvmTest {
