@@ -117,7 +117,7 @@ class ObservationWalkOn : public ObservationWalk,
 TEST_P(ObservationWalkOn, EveryValueIsAsDeclaredAndDeterministic) {
   TestSession one = Start(GetParam());
   TestSession other = Start(GetParam());
-  ASSERT_EQ(service_.workers().size(), 2u);
+  ASSERT_GE(service_.workers().size(), 2u) << "of each session one, and those that wait";
   ExpectAllAreAsDeclared(&one, &other);
   const std::vector<int64_t> actions = {Action("passes", "sroa"), Action("passes", "inline"),
                                         Action("passes", "simplifycfg")};
