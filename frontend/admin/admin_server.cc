@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include <chrono>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
@@ -35,9 +37,9 @@ void Await(grpc::CompletionQueue* queue) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(
-    EventLoop* loop, const std::string& path, AdminService* service,
-    const std::vector<grpc::Service*>& others) {
+absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(EventLoop* loop,
+                                                                const std::string& path,
+                                                                AdminService* service) {
   auto server = absl::WrapUnique(new AdminServer(loop, service));
   absl::StatusOr<std::unique_ptr<Listener>> listener =
       Listener::Open(loop, absl::StrCat("unix:", path), "--admin_socket");
@@ -57,7 +59,6 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(
   builder.SetOption(
       absl::make_unique<OnlyPlugins>(std::vector<std::string>{kChannelzPlugin, kReflectionPlugin}));
   builder.RegisterService(service);
-  for (grpc::Service* other : others) builder.RegisterService(other);
   server->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       grpc::InsecureServerCredentials());

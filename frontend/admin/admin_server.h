@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "frontend/admin/admin_service.h"
@@ -22,12 +21,13 @@ class AdminServer {
  public:
   static constexpr int kMaxThreads = 16;
 
-  // Listens on the Unix socket at `path`, in place of one that was left there, and serves `service`
-  // and `others` there from now on; they outlive the server. The path stays: see
-  // SpawnerClient::RemoveAtEnd(). InvalidArgument, about --admin_socket: the path cannot be had.
-  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(
-      EventLoop* loop, const std::string& path, AdminService* service,
-      const std::vector<grpc::Service*>& others = {});
+  // Listens on the Unix socket at `path`, in place of one that was left there, and serves
+  // `service`, which outlives the server, from now on; and gRPC's reflection and channelz, if the
+  // program has them. The path stays: see SpawnerClient::RemoveAtEnd(). InvalidArgument, about
+  // --admin_socket: the path cannot be had.
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(EventLoop* loop,
+                                                            const std::string& path,
+                                                            AdminService* service);
   // After Shutdown().
   ~AdminServer();
 
