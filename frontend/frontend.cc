@@ -151,9 +151,9 @@ absl::Status Frontend::Start(const std::string& program, bool is_worker) {
   if (status.ok()) status = StartServing();
   if (status.ok()) status = Announce();
   if (status.ok()) {
-    ReportToServiceManager(&loop_, &readiness_, [this](absl::AnyInvocable<void()> work) {
-      loop_.Post(std::move(work));
-    });
+    ReportToServiceManager(
+        &loop_, &readiness_, [this] { return liveness_.Complaint().empty(); },
+        [this](absl::AnyInvocable<void()> work) { loop_.Post(std::move(work)); });
   }
   return status;
 }

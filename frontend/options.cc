@@ -19,7 +19,8 @@ ABSL_FLAG(std::string, listen, "127.0.0.1:0",
           "Where to serve: HOST:PORT (port 0: any free one) or unix:PATH. Whoever can connect has "
           "the rights of the service's user: mind what you open.");
 ABSL_FLAG(std::string, metrics_listen, "127.0.0.1:0",
-          "Where to serve /metrics, /healthz and /readyz over HTTP: HOST:PORT (port 0: any free "
+          "Where to serve /metrics, /healthz, /readyz and /statusz over HTTP: HOST:PORT (port 0: "
+          "any free "
           "one); empty: nowhere.");
 ABSL_FLAG(std::string, working_dir, "",
           "Directory for port.txt, pid.txt, logs/ and scratch data. Default: a fresh one, which is "

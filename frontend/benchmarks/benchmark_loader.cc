@@ -64,6 +64,10 @@ absl::Status BenchmarkLoader::Check(absl::string_view field,
   if (benchmark.uri().empty()) {
     return absl::InvalidArgumentError(absl::StrCat(field, ".uri is missing"));
   }
+  if (benchmark.uri().size() > kMaxUriBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ".uri has ", benchmark.uri().size(),
+                                                   " bytes, must have at most ", kMaxUriBytes));
+  }
   const auto& program = benchmark.program();
   if (!program.has_contents() && !program.has_uri()) {
     return absl::InvalidArgumentError(absl::StrCat(

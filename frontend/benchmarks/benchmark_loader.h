@@ -22,10 +22,13 @@ class BenchmarkLoader {
     int64_t max_bytes = 0;  // Of a program.
   };
 
+  // Of a benchmark's URI: it stands in logs and lists.
+  static constexpr size_t kMaxUriBytes = 4096;
+
   explicit BenchmarkLoader(Options options) : options_(std::move(options)) {}
 
-  // InvalidArgument, naming `field`, if `benchmark` lacks a URI or a program, or brings what is not
-  // allowed. Does not touch files.
+  // InvalidArgument, naming `field`, if `benchmark` lacks a URI or a program, has a URI of more
+  // than kMaxUriBytes, or brings what is not allowed. Does not touch files.
   absl::Status Check(absl::string_view field, const compiler_gym::Benchmark& benchmark) const;
 
   // A benchmark that no client has sent loses its commands where none may be executed.

@@ -87,8 +87,10 @@ absl::StatusOr<std::unique_ptr<AdminClient>> AdminClient::Connect(const std::str
   absl::StatusOr<UniqueFd> connection = ConnectTo(socket);
   if (!connection.ok()) return connection.status();
   UniqueFd process = ProcessOf(connection->get());
-  auto channel = grpc::CreateCustomInsecureChannelFromFd("holdfast", connection->release(),
-                                                         grpc::ChannelArguments());
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);  // A thousand sessions, each with a long URI.
+  auto channel =
+      grpc::CreateCustomInsecureChannelFromFd("holdfast", connection->release(), arguments);
   return absl::WrapUnique(
       new AdminClient(socket, std::move(process), admin::Admin::NewStub(channel)));
 }

@@ -45,9 +45,11 @@ void NotifyOrLog(absl::string_view state) {
   LogWarning(Subsystem::kFront, "systemd cannot be told", {{"why", status.message()}});
 }
 
-void KeepWatchdog(Clock* clock, absl::Duration period) {
-  NotifyOrLog("WATCHDOG=1");
-  clock->RunAfter(period, [clock, period] { KeepWatchdog(clock, period); });
+void KeepWatchdog(Clock* clock, absl::Duration period, std::function<bool()> is_alive) {
+  if (is_alive()) NotifyOrLog("WATCHDOG=1");
+  clock->RunAfter(period, [clock, period, is_alive = std::move(is_alive)]() mutable {
+    KeepWatchdog(clock, period, std::move(is_alive));
+  });
 }
 
 // One line, whatever the reason has.
@@ -99,7 +101,7 @@ absl::Duration WatchdogPeriod() {
   return absl::Microseconds(microseconds) / 2;
 }
 
-void ReportToServiceManager(Clock* clock, Readiness* readiness,
+void ReportToServiceManager(Clock* clock, Readiness* readiness, std::function<bool()> is_alive,
                             std::function<void(absl::AnyInvocable<void()>)> post) {
   if (Variable(kSocketVariable).empty()) return;
   NotifyOrLog("READY=1");
@@ -110,7 +112,7 @@ void ReportToServiceManager(Clock* clock, Readiness* readiness,
     });
   });
   const absl::Duration period = WatchdogPeriod();
-  if (period > absl::ZeroDuration()) KeepWatchdog(clock, period);
+  if (period > absl::ZeroDuration()) KeepWatchdog(clock, period, std::move(is_alive));
 }
 
 }  // namespace holdfast

@@ -25,10 +25,11 @@ absl::Status NotifyServiceManager(absl::string_view state);
 absl::Duration WatchdogPeriod();
 
 // To be called once, on the supervision thread, when the service serves: says that it is ready, and
-// from then on its status, when it drains, and, in WatchdogPeriod(), that the supervision thread
-// lives. Does nothing if there is no manager. `post` runs work on that thread. `clock` outlives
-// `readiness`, and what is posted runs while both live, or not at all.
-void ReportToServiceManager(Clock* clock, Readiness* readiness,
+// from then on its status, when it drains, and, in WatchdogPeriod() as long as `is_alive` says so,
+// that it lives. Does nothing if there is no manager. `post` runs work on that thread, on which
+// `is_alive` is called. `clock` outlives `readiness`, and what is posted runs while both live, or
+// not at all.
+void ReportToServiceManager(Clock* clock, Readiness* readiness, std::function<bool()> is_alive,
                             std::function<void(absl::AnyInvocable<void()>)> post);
 
 }  // namespace holdfast

@@ -272,6 +272,11 @@ TEST(FailureLimitsTest, WrongBenchmarkSaysWhatIsWrong) {
   const auto client = service.NewClient();
   EXPECT_THAT(AddBenchmark(client.get(), "", "ok").error_message(),
               HasSubstr("benchmark[0].uri is missing"));
+  // It stands in logs and lists.
+  EXPECT_TRUE(AddBenchmark(client.get(), "benchmark://test/" + std::string(4000, 'x'), "ok").ok());
+  EXPECT_THAT(AddBenchmark(client.get(), "benchmark://test/" + std::string(5000, 'x'), "ok")
+                  .error_message(),
+              HasSubstr("benchmark[0].uri has 5017 bytes, must have at most 4096"));
   compiler_gym::AddBenchmarkRequest request;
   request.add_benchmark()->set_uri("benchmark://test/empty");
   compiler_gym::AddBenchmarkReply reply;

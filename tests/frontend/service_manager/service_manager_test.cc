@@ -143,7 +143,10 @@ TEST_F(ServiceManagerTest, ReportsReadinessDrainAndWatchdog) {
   Set("WATCHDOG_USEC", "60000000");
   FakeClock clock;
   Readiness readiness;
-  ReportToServiceManager(&clock, &readiness, [](absl::AnyInvocable<void()> work) { work(); });
+  bool is_alive = true;
+  ReportToServiceManager(
+      &clock, &readiness, [&is_alive] { return is_alive; },
+      [](absl::AnyInvocable<void()> work) { work(); });
   EXPECT_EQ(manager.Receive(), "READY=1");
   EXPECT_EQ(manager.Receive(), "STATUS=starting: no worker has answered yet");
   EXPECT_EQ(manager.Receive(), "WATCHDOG=1");
@@ -156,6 +159,9 @@ TEST_F(ServiceManagerTest, ReportsReadinessDrainAndWatchdog) {
   clock.Advance(absl::Seconds(31));
   EXPECT_EQ(manager.Receive(), "WATCHDOG=1");
   EXPECT_EQ(manager.Receive(), "WATCHDOG=1");
+  is_alive = false;
+  clock.Advance(absl::Seconds(60));
+  EXPECT_EQ(manager.Receive(), "") << "it had better be started anew";
   readiness.SetDraining();
   EXPECT_TRUE(absl::StartsWith(manager.Receive(), "STOPPING=1\nSTATUS=draining: "));
   EXPECT_EQ(manager.Receive(), "");
@@ -165,7 +171,8 @@ TEST_F(ServiceManagerTest, ReportsNothingWithoutAManager) {
   Set("WATCHDOG_USEC", "60000000");
   FakeClock clock;
   Readiness readiness;
-  ReportToServiceManager(&clock, &readiness, [](auto) { ADD_FAILURE(); });
+  ReportToServiceManager(
+      &clock, &readiness, [] { return true; }, [](auto) { ADD_FAILURE(); });
   readiness.SetReady();
   EXPECT_EQ(clock.pending(), 0u);
 }
