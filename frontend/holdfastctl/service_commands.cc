@@ -126,7 +126,10 @@ int RunHealth(const Arguments& arguments, const CommandOptions& options) {
   std::cout << (options.json ? ToJson(*status, {"readiness", "reason"})
                              : absl::StrCat(Showable(ReadinessText(*status)), "\n"))
             << std::flush;
-  return status->readiness() == admin::ServiceStatus::READY ? kYes : kNo;
+  // It says why it is not, or that its supervision thread hangs.
+  const bool is_ready =
+      status->readiness() == admin::ServiceStatus::READY && status->reason().empty();
+  return is_ready ? kYes : kNo;
 }
 
 int RunMetrics(const Arguments& arguments, const CommandOptions& options) {

@@ -44,6 +44,8 @@ TEST_P(BadProgramTest, StartsNoSession) {
   const BadProgram& bad = GetParam();
   MisbehavingService service({"--step_timeout=2s"});
   TestSession other = service.NewSession();
+  // A start that waits for its worker for long does not blame the program for what it takes.
+  EXPECT_TRUE(WaitUntil([&] { return service.Metric("holdfast_workers{state=\"idle\"}") > 0; }));
   const grpc::Status status = service.TryStart(bad.program);
   EXPECT_EQ(status.error_code(), bad.code) << status.error_message();
   EXPECT_THAT(status.error_message(), HasSubstr(bad.text));
