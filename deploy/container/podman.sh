@@ -38,7 +38,9 @@ podman() {
 clean_up() {
   podman rm --all --force --time 0 >/dev/null 2>&1
   if [[ -z ${STORAGE:-} ]]; then podman rmi --all --force >/dev/null 2>&1; fi
-  "${as_root[@]}" umount -q "$storage/images/overlay" 2>/dev/null
+  # What an interrupted build has mounted.
+  findmnt --raw --noheadings --output TARGET | grep "^$storage/" | sort -r |
+    "${as_root[@]}" xargs --no-run-if-empty umount --lazy
   "${as_root[@]}" rm -rf "$directory"
 }
 trap clean_up EXIT
@@ -92,13 +94,14 @@ install_tools() {
 
 # A slim Debian 12, like the image of that name: without documentation, and quick to install into.
 make_base() {
-  local sources include=()
+  local sources include=usr-is-merged
   sources=$(apt-get indextargets --format 'deb $(SITE) $(RELEASE) $(COMPONENT)' \
     'Created-By: Packages' 'Origin: Debian' | grep ' bookworm' | sort -u)
   [[ -n $sources ]] || sources='deb http://deb.debian.org/debian bookworm main'
-  if [[ $sources == *https://* ]]; then include=(--include=ca-certificates); fi
-  "${as_root[@]}" mmdebstrap --quiet --variant=minbase "${include[@]}" \
-    --dpkgopt=force-unsafe-io \
+  if [[ $sources == *https://* ]]; then include+=,ca-certificates; fi
+  # Merged from the start: or a package does that, which brings all of Perl.
+  "${as_root[@]}" mmdebstrap --quiet --variant=minbase --include="$include" \
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --dpkgopt=force-unsafe-io \
     --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*' \
     --customize-hook='rm -rf "$1"/usr/share/doc/* "$1"/usr/share/locale/* "$1"/usr/share/man/*' \
     --customize-hook='printf "path-exclude=/usr/share/%s/*\n" doc info locale man \
