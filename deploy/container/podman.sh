@@ -97,7 +97,10 @@ make_base() {
   local sources include=usr-is-merged
   sources=$(apt-get indextargets --format 'deb $(SITE) $(RELEASE) $(COMPONENT)' \
     'Created-By: Packages' 'Origin: Debian' | grep ' bookworm' | sort -u)
-  [[ -n $sources ]] || sources='deb http://deb.debian.org/debian bookworm main'
+  if [[ -z $sources ]]; then
+    echo "apt knows of no source of Debian 12: run apt-get update" >&2
+    return 1
+  fi
   if [[ $sources == *https://* ]]; then include+=,ca-certificates; fi
   # Merged from the start: or a package does that, which brings all of Perl.
   "${as_root[@]}" mmdebstrap --quiet --variant=minbase --include="$include" \
