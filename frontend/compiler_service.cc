@@ -54,8 +54,9 @@ std::vector<UnaryServer::Method> CompilerService::Methods(grpc::ServerCompletion
     const bool is_named = !deps_.front_name.empty() && handle != &CompilerService::Step;
     return BindMethod<Raw>(name, &service_, queue, request,
                            [this, handle, is_named](const Call& call) {
-                             if (is_named)
+                             if (is_named) {
                                call->context().AddInitialMetadata(kFrontHeader, deps_.front_name);
+                             }
                              (this->*handle)(call);
                            });
   };
