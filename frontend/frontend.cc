@@ -74,13 +74,18 @@ int64_t RaiseDescriptorLimit() {
   return std::max(int64_t{0}, descriptors - kOwnDescriptors) / kDescriptorsPerWorker;
 }
 
+Metrics::Limits LimitsOf(const Options& options) {
+  return {options.max_sessions, options.max_workers, options.max_record_bytes,
+          options.max_inflight_bytes, options.checkpoint_bytes};
+}
+
 // The supervision thread is the main thread: it runs the loop. Members are in the order of their
 // making; each uses only those above it.
 class Frontend {
  public:
   explicit Frontend(Options options)
       : options_(std::move(options)),
-        metrics_(RpcMethodNames()),
+        metrics_(RpcMethodNames(), LimitsOf(options_)),
         journal_({&metrics_, &readiness_, &description_}),
         liveness_(&loop_),
         drain_(&loop_, {options_.session_drain_timeout, options_.drain_timeout},
@@ -146,7 +151,9 @@ absl::Status Frontend::Start(const std::string& program, bool is_worker) {
   for (const int signal : {SIGUSR1, SIGHUP}) {
     loop_.OnSignal(signal, [this, signal] { ReopenLogs(signal); });
   }
-  readiness_.Observe([this](const Readiness::Snapshot& now) { metrics_.SetReady(now.is_ready()); });
+  readiness_.Observe([this](const Readiness::Snapshot& now) {
+    metrics_.SetReadiness(now.is_ready(), now.state == ReadyState::kDraining);
+  });
   absl::Status status = StartProcesses(program, is_worker);
   if (status.ok()) status = StartServing();
   if (status.ok()) status = Announce();

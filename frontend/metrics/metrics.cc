@@ -97,7 +97,8 @@ prometheus::MetricFamily HistogramFamily(Metric metric, const LatencyHistogram& 
 
 }  // namespace
 
-Metrics::Metrics(std::vector<std::string> rpc_methods) : rpcs_(std::move(rpc_methods)) {}
+Metrics::Metrics(std::vector<std::string> rpc_methods, const Limits& limits)
+    : rpcs_(std::move(rpc_methods)), limits_(limits) {}
 
 void Metrics::SessionTransition(absl::optional<SessionState> from,
                                 absl::optional<SessionState> to) {
@@ -138,7 +139,8 @@ void Metrics::SetCheckpoints(std::function<CheckpointStore::Stats()> stats) {
 Families Metrics::Collect() const {
   prometheus::MetricFamily build = MakeFamily(Metric::kBuildInfo);
   AddSample({{"version", kVersion}, {"compiler", kCompiler}, {"grpc", grpc::Version()}}, 1, &build);
-  Families families = {std::move(build), MakeFamily(Metric::kReady, ready_)};
+  Families families = {std::move(build), MakeFamily(Metric::kReady, is_ready_),
+                       MakeFamily(Metric::kDraining, is_draining_)};
   Append(rpcs_.Collect(), &families);
   Append(CollectSupervision(), &families);
   Append(CollectCheckpoints(), &families);
@@ -159,9 +161,11 @@ Families Metrics::CollectSupervision() const {
   }
   return {
       CountsFamily(Metric::kSessions, "state", SessionLabel, sessions_),
+      MakeFamily(Metric::kSessionsLimit, limits_.sessions),
       MakeFamily(Metric::kSessionsExpired, sessions_expired_),
       MakeFamily(Metric::kRefusedSteps, refused_steps_),
       CountsFamily(Metric::kWorkers, "state", WorkerLabel, workers_),
+      MakeFamily(Metric::kWorkersLimit, limits_.workers),
       MakeFamily(Metric::kWarmTarget, static_cast<double>(warm_target_)),
       MakeFamily(Metric::kWaitingRequests, static_cast<double>(waiting_requests_)),
       CountsFamily(Metric::kAskedBack, "reason", AskLabel, asked_back_),
@@ -184,6 +188,7 @@ Families Metrics::CollectCheckpoints() const {
   return {CountsFamily(Metric::kSnapshots, "outcome", SnapshotLabel, snapshots_),
           MakeFamily(Metric::kCheckpoints, static_cast<double>(stats.count)),
           MakeFamily(Metric::kCheckpointBytes, static_cast<double>(stats.bytes)),
+          MakeFamily(Metric::kCheckpointLimitBytes, static_cast<double>(limits_.checkpoint_bytes)),
           MakeFamily(Metric::kCheckpointsDropped, static_cast<double>(stats.dropped))};
 }
 
@@ -215,8 +220,10 @@ Families Metrics::CollectMemory() const {
   }
   const std::pair<Metric, int64_t> values[] = {
       {Metric::kHistoryBytes, history_bytes_},
-      {Metric::kInflightBytes, inflight_bytes_},
       {Metric::kBenchmarkBytes, benchmark_bytes_},
+      {Metric::kRecordLimitBytes, limits_.record_bytes},
+      {Metric::kInflightBytes, inflight_bytes_},
+      {Metric::kInflightLimitBytes, limits_.inflight_bytes},
       {Metric::kCacheBytes, cache.size_bytes},
       {Metric::kCacheLimitBytes, cache.max_size_bytes},
       {Metric::kCacheItems, cache.items},

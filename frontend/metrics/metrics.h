@@ -35,8 +35,17 @@ namespace holdfast {
 // no mutex.
 class Metrics : public prometheus::Collectable {
  public:
+  // What gauges are compared with: the flags, so that alerts need not repeat them.
+  struct Limits {
+    int sessions = 0;
+    int workers = 0;
+    int64_t record_bytes = 0;
+    int64_t inflight_bytes = 0;
+    int64_t checkpoint_bytes = 0;
+  };
+
   // The names of the methods, by the index that RpcFinished() is called with.
-  explicit Metrics(std::vector<std::string> rpc_methods);
+  Metrics(std::vector<std::string> rpc_methods, const Limits& limits);
 
   void RpcFinished(int method, grpc::StatusCode code, absl::Duration took) {
     rpcs_.Finished(method, code, took);
@@ -62,7 +71,10 @@ class Metrics : public prometheus::Collectable {
   void Snapshot(SnapshotOutcome outcome) { ++snapshots_[static_cast<int>(outcome)]; }
   void SessionsExpired(int count) { sessions_expired_ += count; }
   void StepRefused() { ++refused_steps_; }
-  void SetReady(bool ready) { ready_ = ready; }
+  void SetReadiness(bool is_ready, bool is_draining) {
+    is_ready_ = is_ready;
+    is_draining_ = is_draining;
+  }
 
   // What budgets are compared with. Histories count by themselves.
   std::atomic<int64_t>* history_bytes() { return &history_bytes_; }
@@ -105,8 +117,10 @@ class Metrics : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> CollectMemory() const;
 
   RpcMetrics rpcs_;
+  const Limits limits_;
   const ProcessMetrics process_;
-  std::atomic<bool> ready_{false};
+  std::atomic<bool> is_ready_{false};
+  std::atomic<bool> is_draining_{false};
 
   Counts<kSessionStates> sessions_{};
   Counts<kWorkerStates> workers_{};

@@ -1,5 +1,5 @@
 // The files in deploy/prometheus/, by themselves: the tools that know their formats accept them,
-// and they fit each other, the flags' defaults and the runbook.
+// and they fit each other and the runbook.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -23,7 +23,6 @@ namespace holdfast {
 namespace {
 
 using testing::AnyOf;
-using testing::Each;
 
 // Expects the command to succeed.
 void Check(const std::vector<std::string>& command) {
@@ -31,22 +30,14 @@ void Check(const std::vector<std::string>& command) {
   EXPECT_EQ(result.exit, 0) << result.out << result.err;
 }
 
-// Prometheus has parsed them: all rules of the type, "alerting" or "recording".
-std::vector<nlohmann::json> LoadRules(const std::string& type) {
-  // Nothing is scraped: the port of discard.
-  const PrometheusProcess prometheus({"127.0.0.1:9", /*alertmanager=*/"", /*is_hasty=*/false});
-  std::vector<nlohmann::json> rules;
-  for (nlohmann::json& rule : prometheus.Rules()) {
-    if (rule["type"] == type) rules.push_back(std::move(rule));
-  }
-  return rules;
-}
-
-// The alerts, by name.
+// The alerts, by name, as Prometheus has parsed them.
 const std::map<std::string, nlohmann::json>& Alerts() {
   static const auto* const kAlerts = [] {
     auto* alerts = new std::map<std::string, nlohmann::json>;
-    for (nlohmann::json& rule : LoadRules("alerting")) {
+    // Nothing is scraped: the port of discard.
+    const PrometheusProcess prometheus({"127.0.0.1:9", /*alertmanager=*/"", /*is_hasty=*/false});
+    for (nlohmann::json& rule : prometheus.Rules()) {
+      if (rule["type"] != "alerting") continue;
       const std::string name = rule["name"];
       EXPECT_TRUE(alerts->emplace(name, std::move(rule)).second) << name << " is there twice";
     }
@@ -114,27 +105,6 @@ TEST(AlertsTest, EachIsTestedBothWays) {
   EXPECT_EQ(quiet, AlertNames());
 }
 
-TEST(RulesTest, LimitsAreTheDefaultsOfTheFlags) {
-  // With line breaks as they come.
-  std::string help = RunProgram({RunfilePath("frontend/holdfast"), "--help"}).out;
-  absl::RemoveExtraAsciiWhitespace(&help);
-  int limits = 0;
-  for (const nlohmann::json& rule : LoadRules("recording")) {
-    if (rule["name"] != "holdfast:flag") continue;
-    ++limits;
-    const std::string flag = rule["labels"]["flag"];
-    const size_t begin = help.find(absl::StrCat(" --", flag, " ("));
-    ASSERT_NE(begin, std::string::npos) << flag;
-    const size_t end = help.find(" --", begin + 1);
-    std::string value = rule["query"];  // vector(NUMBER), perhaps as 4.294967296e+09.
-    value = value.substr(value.find('(') + 1);
-    const auto number = static_cast<int64_t>(std::stod(value));
-    EXPECT_THAT(help.substr(begin, end - begin),
-                testing::HasSubstr(absl::StrCat("default: ", number, ";")));
-  }
-  EXPECT_EQ(limits, 4);
-}
-
 TEST(DashboardTest, PanelsAreWhereTheyCanBeSeen) {
   const nlohmann::json dashboard = LoadDashboard();
   EXPECT_GE(dashboard["schemaVersion"], 36) << "Grafana 10 and later";
@@ -174,11 +144,6 @@ TEST(DashboardTest, QueriesGoByTheVariables) {
     }
   }
   for (const DashboardQuery& query : QueriesOf(dashboard)) {
-    // Flags are the same for all.
-    if (absl::StrContains(query.expression, "holdfast:flag{") &&
-        !absl::StrContains(query.expression, "instance:")) {
-      continue;
-    }
     EXPECT_THAT(query.expression, testing::HasSubstr("instance=~\"$instance\"")) << query.panel;
   }
 }

@@ -209,6 +209,7 @@ TEST(HealthTest, DrainingServiceIsNotReadyAndServesAllTheSame) {
   EXPECT_EQ(Ask(service, "/readyz").status, 503);
   EXPECT_THAT(Ask(service, "/readyz").body, StartsWith("draining: "));
   EXPECT_EQ(Ask(service, "/readyz?draining=404").status, 404);
+  EXPECT_EQ(service.Metric("holdfast_draining"), 1);
   EXPECT_EQ(Ask(service, "/healthz").status, 200);
   EXPECT_TRUE(StepBy(&session, {"add_one"}).ok());
   service.NewSession().End();

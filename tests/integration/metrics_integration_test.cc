@@ -122,9 +122,9 @@ TEST_F(MetricsTest, AllSeriesExistAtZeroBeforeTheFirstCall) {
     })) << family;
   }
   const std::vector<std::string> zero = {
-      "rpcs_total", "rpc_duration", "sessions",  "worker_exits",    "worker_failures",
-      "recover",    "history",      "inflight",  "benchmark_bytes", "benchmark_cache_bytes",
-      "hits",       "misses",       "evictions", "broken"};
+      "rpcs_total", "rpc_duration", "sessions{",      "worker_exits",    "worker_failures",
+      "recover",    "history",      "inflight_bytes", "benchmark_bytes", "benchmark_cache_bytes",
+      "hits",       "misses",       "evictions",      "broken"};
   for (const auto& [series, value] : samples) {
     for (const std::string& part : zero) {
       if (absl::StartsWith(series, "holdfast_" + part) ||
@@ -134,6 +134,7 @@ TEST_F(MetricsTest, AllSeriesExistAtZeroBeforeTheFirstCall) {
     }
   }
   EXPECT_EQ(Value("holdfast_ready"), 1);
+  EXPECT_EQ(Value("holdfast_draining"), 0);
   EXPECT_EQ(Value("holdfast_worker_starts_total"), 1);
   EXPECT_EQ(Value("holdfast_benchmark_cache_limit_bytes"), 200);
 }

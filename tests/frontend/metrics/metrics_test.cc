@@ -33,6 +33,7 @@ const std::vector<std::string>& Methods() {
   return *methods;
 }
 constexpr int kStep = 1;
+constexpr Metrics::Limits kLimits = {1, 2, 3, 4, 5};
 
 // Each series, as `name{label="value"}`, with its value.
 std::map<std::string, double> Parse(const std::string& text) {
@@ -84,7 +85,7 @@ void UseAll(Metrics* metrics) {
   metrics->WorkerReused();
   metrics->SetWorkerDemand(/*waiting=*/1, /*warm_target=*/2);
   metrics->WorkerReady(absl::Milliseconds(3));
-  metrics->SetReady(true);
+  metrics->SetReadiness(/*is_ready=*/true, /*is_draining=*/true);
   *metrics->history_bytes() += 1;
   metrics->AddInflightBytes(2);
   metrics->AddBenchmarkBytes(3);
@@ -107,14 +108,31 @@ std::string Lint(absl::string_view text) {
 
 bool HasPromtool() { return std::system("command -v promtool > /dev/null") == 0; }
 
+bool IsLimit(absl::string_view series) {
+  return absl::EndsWith(series, "_limit") ||
+         (absl::EndsWith(series, "_limit_bytes") && !absl::StrContains(series, "cache"));
+}
+
+TEST(MetricsTest, TellsTheLimits) {
+  std::map<std::string, double> limits;
+  for (const auto& [name, value] : Parse(Metrics(Methods(), kLimits).Text())) {
+    if (IsLimit(name)) limits[name] = value;
+  }
+  EXPECT_EQ(limits, (std::map<std::string, double>{{"holdfast_sessions_limit", 1},
+                                                   {"holdfast_workers_limit", 2},
+                                                   {"holdfast_record_limit_bytes", 3},
+                                                   {"holdfast_inflight_limit_bytes", 4},
+                                                   {"holdfast_checkpoint_limit_bytes", 5}}));
+}
+
 TEST(MetricsTest, AllSeriesExistAtZeroFromTheStart) {
-  Metrics metrics(Methods());
+  Metrics metrics(Methods(), kLimits);
   const auto before = Parse(metrics.Text());
   for (const auto& [name, value] : before) {
     if (absl::StartsWith(name, "holdfast_build_info{") ||
         absl::StartsWith(name, "holdfast_limit_mechanism{")) {
       EXPECT_EQ(value, 1) << name;
-    } else if (!absl::StartsWith(name, "process_")) {
+    } else if (!absl::StartsWith(name, "process_") && !IsLimit(name)) {
       EXPECT_EQ(value, 0) << name;
     }
   }
@@ -135,7 +153,7 @@ TEST(MetricsTest, AllSeriesExistAtZeroFromTheStart) {
 }
 
 TEST(MetricsTest, EachMetricOfTheTableIsExposedOnce) {
-  const std::vector<prometheus::MetricFamily> families = Metrics(Methods()).Collect();
+  const std::vector<prometheus::MetricFamily> families = Metrics(Methods(), kLimits).Collect();
   ASSERT_EQ(families.size(), kMetrics);
   for (int i = 0; i < kMetrics; ++i) {
     EXPECT_EQ(families[i].name, MakeFamily(static_cast<Metric>(i)).name);
@@ -145,7 +163,7 @@ TEST(MetricsTest, EachMetricOfTheTableIsExposedOnce) {
 }
 
 TEST(MetricsTest, LogLinesThatWereSuppressed) {
-  const Metrics metrics(Methods());
+  const Metrics metrics(Methods(), kLimits);
   LogOptions options;
   options.repeats = {/*burst=*/1, /*per_second=*/0};
   InitLogging(options);
@@ -156,7 +174,7 @@ TEST(MetricsTest, LogLinesThatWereSuppressed) {
 
 TEST(MetricsTest, PromtoolAcceptsThem) {
   if (!HasPromtool()) GTEST_SKIP() << "promtool is not installed (Debian package prometheus)";
-  Metrics metrics(Methods());
+  Metrics metrics(Methods(), kLimits);
   EXPECT_EQ(Lint(metrics.Text()), "");
   UseAll(&metrics);
   EXPECT_EQ(Lint(metrics.Text()), "");
@@ -164,7 +182,7 @@ TEST(MetricsTest, PromtoolAcceptsThem) {
 }
 
 TEST(MetricsTest, Rpcs) {
-  Metrics metrics(Methods());
+  Metrics metrics(Methods(), kLimits);
   metrics.RpcFinished(kStep, grpc::StatusCode::OK, absl::Microseconds(10));
   metrics.RpcFinished(kStep, grpc::StatusCode::OK, absl::Milliseconds(2));
   metrics.RpcFinished(kStep, grpc::StatusCode::ABORTED, absl::Seconds(400));
@@ -216,7 +234,7 @@ TEST(LatencyHistogramTest, BucketIsTheFirstWhoseBoundIsNotBelow) {
 }
 
 TEST(MetricsTest, SessionsByState) {
-  Metrics metrics(Methods());
+  Metrics metrics(Methods(), kLimits);
   metrics.SessionTransition(absl::nullopt, SessionState::kParked);
   metrics.SessionTransition(absl::nullopt, SessionState::kParked);
   metrics.SessionTransition(SessionState::kParked, SessionState::kMaterialising);
@@ -228,7 +246,7 @@ TEST(MetricsTest, SessionsByState) {
 }
 
 TEST(MetricsTest, WorkersFromStartToEnd) {
-  Metrics metrics(Methods());
+  Metrics metrics(Methods(), kLimits);
   metrics.WorkerTransition(absl::nullopt, WorkerState::kStarting);
   metrics.WorkerTransition(absl::nullopt, WorkerState::kStarting);
   metrics.WorkerTransition(WorkerState::kStarting, WorkerState::kIdle);
@@ -255,7 +273,7 @@ TEST(MetricsTest, WorkersFromStartToEnd) {
 }
 
 TEST(MetricsTest, DemandForWorkers) {
-  Metrics metrics(Methods());
+  Metrics metrics(Methods(), kLimits);
   metrics.SetWorkerDemand(/*waiting=*/7, /*warm_target=*/5);
   metrics.WorkerAskedBack(AskReason::kPressure);
   metrics.WorkerAskedBack(AskReason::kPressure);
@@ -272,7 +290,7 @@ TEST(MetricsTest, DemandForWorkers) {
 }
 
 TEST(MetricsTest, Recoveries) {
-  Metrics metrics(Methods());
+  Metrics metrics(Methods(), kLimits);
   metrics.Recovered(RecoveryOutcome::kRestored, absl::Milliseconds(5));
   metrics.Recovered(RecoveryOutcome::kRestored, absl::Milliseconds(6));
   metrics.Recovered(RecoveryOutcome::kLost, absl::Seconds(2));
@@ -285,7 +303,7 @@ TEST(MetricsTest, Recoveries) {
 }
 
 TEST(MetricsTest, BytesForBudgets) {
-  Metrics metrics(Methods());
+  Metrics metrics(Methods(), kLimits);
   metrics.AddInflightBytes(int64_t{1} << 40);
   metrics.AddInflightBytes(-1);
   metrics.AddBenchmarkBytes(5);
@@ -300,7 +318,7 @@ TEST(MetricsTest, BytesForBudgets) {
 
 TEST(MetricsTest, BenchmarkCache) {
   BenchmarkCache cache(/*max_size_bytes=*/1000, /*seed=*/1);
-  Metrics metrics(Methods());
+  Metrics metrics(Methods(), kLimits);
   metrics.SetBenchmarkCache([&cache] { return cache.GetStats(); });
   cache.Find("nothing");
   auto series = Parse(metrics.Text());
@@ -312,7 +330,7 @@ TEST(MetricsTest, BenchmarkCache) {
 }
 
 TEST(MetricsTest, BuildAndProcess) {
-  const Metrics metrics(Methods());
+  const Metrics metrics(Methods(), kLimits);
   auto series = Parse(metrics.Text());
   const auto build = series.lower_bound("holdfast_build_info{");
   EXPECT_TRUE(absl::StrContains(build->first, absl::StrCat("version=\"", kVersion, "\"")));
@@ -340,7 +358,7 @@ TEST(MetricsTest, BuildAndProcess) {
 
 TEST(MetricsTest, ScrapesWhileOthersCount) {
   constexpr int kEvents = 300000;
-  Metrics metrics(Methods());
+  Metrics metrics(Methods(), kLimits);
   std::atomic<bool> is_done{false};
   std::thread scraper([&] {
     while (!is_done) {
