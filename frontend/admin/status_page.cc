@@ -14,9 +14,12 @@
 #include "frontend/admin/proto_time.h"
 #include "frontend/admin/public_status.h"
 #include "frontend/failure_status.h"
+#include "frontend/http/remembered_page.h"
 
 namespace holdfast {
 namespace {
+
+constexpr absl::Duration kMaxAge = absl::Seconds(1);
 
 constexpr char kStyle[] = R"css(
 :root { color-scheme: light dark; --text: #1c2127; --soft: #5b6572; --back: #f6f7f9;
@@ -277,20 +280,19 @@ std::string StatusJson(const admin::ServiceStatus& status) {
 
 std::vector<HttpPage> StatusPages(std::function<admin::ServiceStatus()> collect) {
   const auto collect_public = [collect = std::move(collect)] { return WithoutSecrets(collect()); };
-  return {
-      {"/statusz", "what the service is doing",
-       [collect_public](const HttpRequest& /*request*/) {
-         return HttpReply{
-             200,
-             "text/html; charset=utf-8",
-             StatusHtml(collect_public()),
-             {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}}};
-       }},
-      {"/statusz.json", "the same, as JSON",
-       [collect_public](const HttpRequest& /*request*/) {
-         return HttpReply{200, "application/json", StatusJson(collect_public())};
-       }},
-  };
+  HttpPage html = {
+      "/statusz", "what the service is doing", [collect_public](const HttpRequest& /*request*/) {
+        return HttpReply{
+            200,
+            "text/html; charset=utf-8",
+            StatusHtml(collect_public()),
+            {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}}};
+      }};
+  HttpPage json = {"/statusz.json", "the same, as JSON",
+                   [collect_public](const HttpRequest& /*request*/) {
+                     return HttpReply{200, "application/json", StatusJson(collect_public())};
+                   }};
+  return {RememberPage(std::move(html), kMaxAge), RememberPage(std::move(json), kMaxAge)};
 }
 
 }  // namespace holdfast

@@ -11,8 +11,8 @@
 
 namespace holdfast {
 
-// /statusz and /statusz.json. `collect` runs at each request, on any thread. What is secret in its
-// answer is left out.
+// /statusz and /statusz.json. `collect` runs for each at most once a second, on any thread, for it
+// costs more the more sessions there are. What is secret in its answer is left out.
 std::vector<HttpPage> StatusPages(std::function<admin::ServiceStatus()> collect);
 
 // A whole page, without scripts or anything from elsewhere, light or dark as the browser likes it.

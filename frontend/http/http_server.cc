@@ -85,8 +85,9 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   // Before all that the web server would do by itself: it finds no files, runs no programs.
   callbacks.begin_request = OnRequest;
   callbacks.log_message = OnServerMessage;
-  // One thread accepts, four answer; who is slow to ask or to listen is dropped after a while.
-  const char* options[] = {"listening_ports",    listen.c_str(), "num_threads", "4",
+  const std::string threads = absl::StrCat(kThreads);
+  // Who is slow to ask or to listen is dropped after a while.
+  const char* options[] = {"listening_ports",    listen.c_str(), "num_threads", threads.c_str(),
                            "request_timeout_ms", "2000",         nullptr};
   server_message.clear();
   server->context_ = mg_start(&callbacks, server.get(), options);

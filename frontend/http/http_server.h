@@ -39,10 +39,15 @@ struct HttpPage {
   std::function<HttpReply(const HttpRequest&)> answer;
 };
 
-// Serves GET and HEAD of its pages, and nothing else. Thread-compatible; has five threads of its
-// own, so that a slow reader of one page does not keep a probe waiting.
+// Serves GET and HEAD of its pages, and nothing else. Thread-compatible; has threads of its own,
+// one that accepts and kThreads that answer.
 class HttpServer {
  public:
+  // Each connection has a thread until it is answered, and those who never ask have it for two
+  // seconds: enough that a dozen of them do not keep a probe waiting. Idle ones cost next to
+  // nothing.
+  static constexpr int kThreads = 16;
+
   // On `listen`, HOST:PORT, where port 0 leaves it to the system. Errors are about the flag
   // --metrics_listen.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& listen,

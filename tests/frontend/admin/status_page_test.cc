@@ -78,6 +78,17 @@ TEST(StatusPageTest, TellsNoSecrets) {
   }
 }
 
+TEST(StatusPageTest, ManyReadersCostNoMoreThanOne) {
+  int collected = 0;
+  for (const HttpPage& page : StatusPages([&collected] {
+         ++collected;
+         return SomeStatus();
+       })) {
+    for (int i = 0; i < 10; ++i) page.answer({page.path, ""});
+  }
+  EXPECT_LE(collected, 4) << "once for each of two pages, and once more if the machine is slow";
+}
+
 TEST(StatusPageTest, NeedsNothingFromElsewhere) {
   const HttpReply reply = Get("/statusz");
   EXPECT_THAT(reply.body, Not(HasSubstr("http://")));
