@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/types/optional.h"
@@ -59,10 +60,28 @@ grpc::Status AdminService::KillWorker(grpc::ServerContext* /*context*/,
 grpc::Status AdminService::ReadLog(grpc::ServerContext* context,
                                    const admin::ReadLogRequest* request,
                                    grpc::ServerWriter<admin::LogLines>* writer) {
-  grpc::Status status = CheckRange("lines", request->lines(), kMaxLogLines);
+  const grpc::Status status = CheckRange("lines", request->lines(), kMaxLogLines);
   if (!status.ok()) return status;
-  LogTail tail(deps_.log_file, request->lines());
-  bool is_last = !request->follow();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (log_readers_ == kMaxLogReaders) {
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+              absl::StrCat(kMaxLogReaders, " calls read the log already, as many as may")};
+    }
+    ++log_readers_;
+  }
+  const auto leave = absl::MakeCleanup([this] {
+    absl::MutexLock lock(&mutex_);
+    --log_readers_;
+  });
+  return WriteLog(*request, context, writer);
+}
+
+grpc::Status AdminService::WriteLog(const admin::ReadLogRequest& request,
+                                    grpc::ServerContext* context,
+                                    grpc::ServerWriter<admin::LogLines>* writer) {
+  LogTail tail(deps_.log_file, request.lines());
+  bool is_last = !request.follow();
   while (!context->IsCancelled()) {
     admin::LogLines reply;
     for (std::string& line : tail.Read()) reply.add_lines(std::move(line));

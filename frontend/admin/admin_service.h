@@ -30,6 +30,8 @@ class AdminService final : public admin::Admin::Service {
  public:
   // A reader who takes nothing of the log for so long is cut off.
   static constexpr absl::Duration kMaxWrite = absl::Seconds(5);
+  // Readers of the log at once, each of which keeps a thread: half of AdminServer::kMaxThreads.
+  static constexpr int kMaxLogReaders = 8;
 
   // All outlive the service.
   struct Dependencies {
@@ -61,6 +63,8 @@ class AdminService final : public admin::Admin::Service {
   void CutSlowReaders();
 
  private:
+  grpc::Status WriteLog(const admin::ReadLogRequest& request, grpc::ServerContext* context,
+                        grpc::ServerWriter<admin::LogLines>* writer);
   // False: the call is over.
   bool Write(const admin::LogLines& lines, grpc::ServerContext* context,
              grpc::ServerWriter<admin::LogLines>* writer);
@@ -70,6 +74,7 @@ class AdminService final : public admin::Admin::Service {
   const Dependencies deps_;
   absl::Mutex mutex_;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  int log_readers_ ABSL_GUARDED_BY(mutex_) = 0;
   // The calls that write now, since when.
   absl::flat_hash_map<grpc::ServerContext*, absl::Time> writes_ ABSL_GUARDED_BY(mutex_);
 };

@@ -256,6 +256,22 @@ TEST(AdminSocketTest, AReaderWhoTakesNothingIsCutOff) {
   EXPECT_EQ(service.Wait(), 0);
 }
 
+TEST(AdminSocketTest, ReadersOfTheLogLeaveRoomForOthers) {
+  constexpr size_t kMaxReaders = 8;
+  OperatedService service;
+  std::vector<std::unique_ptr<RunningProgram>> followers;
+  for (size_t i = 0; i < kMaxReaders; ++i) {
+    followers.push_back(std::make_unique<RunningProgram>(service.CtlCommand("log", {"--follow"})));
+    ASSERT_TRUE(WaitUntil([&] { return !followers.back()->out().empty(); }));
+  }
+  EXPECT_EQ(service.Ctl("status").exit, 0);
+  const ProgramResult refused = service.Ctl("log");
+  EXPECT_EQ(refused.exit, 2);
+  EXPECT_THAT(refused.err, HasSubstr("8 calls read the log already, as many as may"));
+  followers.pop_back();
+  EXPECT_TRUE(WaitUntil([&] { return service.Ctl("log").exit == 0; }));
+}
+
 // Neither a follower nor one that was stopped holds up the end.
 TEST(AdminSocketTest, TheEndWaitsForNoReader) {
   OperatedService service;
