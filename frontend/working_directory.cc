@@ -24,22 +24,54 @@ absl::Status Failed(absl::string_view what, const std::string& path) {
       absl::StrCat("--working_dir: cannot ", what, " ", path, ": ", std::strerror(errno)));
 }
 
-constexpr char kScratch[] = "scratch-XXXXXX";
+constexpr absl::string_view kScratchPrefix = WorkingDirectory::kScratchPrefix;
+constexpr absl::string_view kRandomSuffix = "XXXXXX";  // mkdtemp() replaces it.
+
+// No descriptor: there is no such directory, or another process has its lock. `errno` says which.
+UniqueFd LockDirectory(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd && flock(fd.get(), LOCK_EX | LOCK_NB) != 0) fd.reset();
+  return fd;
+}
 
 // The scratch data of runs that were killed with their spawner, as a container or a systemd unit
 // is. As far as it goes.
 void RemoveStaleScratch(const std::string& parent) {
-  constexpr absl::string_view kTemplate = kScratch;
-  const absl::string_view prefix = kTemplate.substr(0, kTemplate.find('X'));
   std::error_code error;
-  std::vector<std::filesystem::path> stale;
+  std::vector<std::string> found;
   for (const auto& entry : std::filesystem::directory_iterator(parent, error)) {
     const std::string name = entry.path().filename().string();
-    if (name.size() == kTemplate.size() && absl::StartsWith(name, prefix)) {
-      stale.push_back(entry.path());
+    if (name.size() == kScratchPrefix.size() + kRandomSuffix.size() &&
+        absl::StartsWith(name, kScratchPrefix)) {
+      found.push_back(entry.path().string());
     }
   }
-  for (const std::filesystem::path& path : stale) std::filesystem::remove_all(path, error);
+  for (const std::string& path : found) {
+    if (const UniqueFd lock = LockDirectory(path)) std::filesystem::remove_all(path, error);
+  }
+}
+
+struct Scratch {
+  std::string path;
+  UniqueFd lock;  // None: it cannot be made, see `errno`.
+};
+
+bool IsRemoved(const UniqueFd& directory) {
+  struct stat info {};
+  return fstat(directory.get(), &info) == 0 && info.st_nlink == 0;
+}
+
+Scratch MakeScratch(const std::string& parent) {
+  // Another service that starts may take it for stale before it is locked: then another is made.
+  for (;;) {
+    Scratch scratch;
+    scratch.path = absl::StrCat(parent, "/", kScratchPrefix, kRandomSuffix);
+    if (mkdtemp(scratch.path.data()) == nullptr) return scratch;
+    scratch.lock = LockDirectory(scratch.path);
+    const bool is_taken =
+        scratch.lock ? IsRemoved(scratch.lock) : errno == EWOULDBLOCK || errno == ENOENT;
+    if (!is_taken) return scratch;
+  }
 }
 
 }  // namespace
@@ -58,8 +90,8 @@ absl::StatusOr<WorkingDirectory> WorkingDirectory::Make(const std::string& path)
     std::filesystem::create_directories(directory.path_, error);
     if (!std::filesystem::is_directory(directory.path_)) return Failed("make", path);
   }
-  directory.lock_ = UniqueFd(open(directory.path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.lock_ || flock(directory.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+  directory.lock_ = LockDirectory(directory.path_);
+  if (!directory.lock_) {
     if (errno != EWOULDBLOCK) return Failed("lock", directory.path_);
     return absl::InvalidArgumentError(
         absl::StrCat("--working_dir: ", directory.path_, " is in use by another service"));
@@ -71,9 +103,11 @@ absl::StatusOr<WorkingDirectory> WorkingDirectory::Make(const std::string& path)
   std::error_code ignored;
   const bool has_disk = std::filesystem::is_directory(directory.path_ + "/disk", ignored);
   const std::string parent = directory.path_ + (has_disk ? "/disk" : "");
-  RemoveStaleScratch(parent);  // We have the lock: nobody uses it.
-  directory.scratch_ = absl::StrCat(parent, "/", kScratch);
-  if (mkdtemp(directory.scratch_.data()) == nullptr) return Failed("make", directory.scratch_);
+  RemoveStaleScratch(parent);
+  Scratch scratch = MakeScratch(parent);
+  if (!scratch.lock) return Failed("make", scratch.path);
+  directory.scratch_ = std::move(scratch.path);
+  directory.scratch_lock_ = std::move(scratch.lock);
   // Left by a run that was killed: a client must not take them for ours.
   directory.Remove("port.txt");
   directory.Remove("pid.txt");

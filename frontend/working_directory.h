@@ -13,6 +13,9 @@ namespace holdfast {
 
 class WorkingDirectory {
  public:
+  // What the name of a directory with scratch data begins with; six more characters follow.
+  static constexpr char kScratchPrefix[] = "holdfast-scratch-";
+
   // Makes `path` and what is in it, or a fresh directory if `path` is empty. All that it makes is
   // for the user's eyes only: logs and scratch data hold programs. Removes the scratch data of runs
   // that were killed before they could. InvalidArgument if that cannot be done, or another service
@@ -37,7 +40,10 @@ class WorkingDirectory {
   std::string path_;
   std::string scratch_;
   bool is_fresh_ = false;
-  UniqueFd lock_;  // Of the directory itself, held as long as this object.
+  // Held as long as this object: of the directory itself, and of the scratch data, which may be in
+  // a place that other services share.
+  UniqueFd lock_;
+  UniqueFd scratch_lock_;
 };
 
 }  // namespace holdfast

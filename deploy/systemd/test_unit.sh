@@ -116,7 +116,7 @@ report "systemctl reload does no harm" "$(
 
 # Whether there is a front, ready, that is not process `$1`.
 is_started_anew() { [[ $(show MainPID) != "$1" && $(show MainPID) != 0 ]] && is_ready; }
-scratch() { inside bash -c 'ls -d /var/lib/holdfast/scratch-* | wc -l'; }
+scratch() { inside bash -c 'ls -d /var/lib/holdfast/holdfast-scratch-* | wc -l'; }
 
 front=$(show MainPID)
 inside systemctl kill --kill-whom=main --signal=KILL holdfast
@@ -147,7 +147,7 @@ inside systemctl stop holdfast >"$directory/log" 2>&1
 report "systemctl stop drains, after $(since "$start") s" "$(
   [[ $(show Result) == success && $(show ExecMainStatus) == 0 ]] || journal
   journal | grep -q 'draining' || echo "It did not drain: $(journal)"
-  [[ $(inside bash -c 'ls -d /var/lib/holdfast/scratch-*' 2>/dev/null) == '' ]] ||
+  [[ $(inside bash -c 'ls -d /var/lib/holdfast/holdfast-scratch-*' 2>/dev/null) == '' ]] ||
     echo "There is scratch data."
 )"
 

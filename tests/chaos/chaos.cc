@@ -149,7 +149,7 @@ int CountScratch(const ServiceProcess& service, bool below) {
   int count = 0;
   std::error_code ignored;  // What is looked at may go away.
   for (const auto& entry : std::filesystem::directory_iterator(service.directory())) {
-    if (!absl::StartsWith(entry.path().filename().string(), "scratch")) continue;
+    if (!absl::StartsWith(entry.path().filename().string(), kScratchPrefix)) continue;
     if (!below) {
       ++count;
       continue;

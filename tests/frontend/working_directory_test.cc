@@ -7,15 +7,17 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace holdfast {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::AllOf;
 using testing::Contains;
+using testing::IsSupersetOf;
 using testing::Not;
+using testing::SizeIs;
 
 class WorkingDirectoryTest : public testing::Test {
  protected:
@@ -36,14 +38,16 @@ class WorkingDirectoryTest : public testing::Test {
 TEST_F(WorkingDirectoryTest, RemovesScratchDataThatWasLeft) {
   for (const std::string& below : {std::string(), std::string("/disk")}) {
     SCOPED_TRACE(below);
-    fs::create_directories(path_ + below + "/scratch-aB3xyZ/worker-1/scratch");
-    std::ofstream(path_ + below + "/scratch-aB3xyZ/worker-1/scratch/program.c") << "int x;";
-    fs::create_directory(path_ + below + "/scratch-of-mine");
-    fs::create_directory(path_ + below + "/scratch");
+    const std::string left = WorkingDirectory::kScratchPrefix + std::string("aB3xyZ");
+    fs::create_directories(path_ + below + "/" + left + "/worker-1/scratch");
+    std::ofstream(path_ + below + "/" + left + "/worker-1/scratch/program.c") << "int x;";
+    const std::vector<std::string> others = {"scratch", "scratch-aB3xyZ", left + "x",
+                                             WorkingDirectory::kScratchPrefix};
+    for (const std::string& other : others) fs::create_directory(path_ + below + "/" + other);
     const auto directory = WorkingDirectory::Make(path_);
     ASSERT_TRUE(directory.ok()) << directory.status();
-    EXPECT_THAT(Entries(below), AllOf(Not(Contains("scratch-aB3xyZ")), Contains("scratch-of-mine"),
-                                      Contains("scratch")));
+    EXPECT_THAT(Entries(below), Not(Contains(left)));
+    EXPECT_THAT(Entries(below), IsSupersetOf(others));
     EXPECT_TRUE(fs::is_directory(directory->scratch()));
   }
 }
@@ -54,6 +58,30 @@ TEST_F(WorkingDirectoryTest, LeavesTheScratchDataOfAServiceThatRuns) {
   const auto other = WorkingDirectory::Make(path_);
   EXPECT_EQ(other.status().code(), absl::StatusCode::kInvalidArgument) << other.status();
   EXPECT_TRUE(fs::is_directory(running->scratch()));
+}
+
+// As CompilerGym's client may make it: each service has a directory, and all have one `disk`.
+TEST_F(WorkingDirectoryTest, LeavesTheScratchDataOfOthersInASharedPlace) {
+  fs::create_directory(path_ + "/shared");
+  const auto make = [this](const std::string& name) {
+    fs::create_directory(path_ + "/" + name);
+    std::error_code is_there;
+    fs::create_directory_symlink(path_ + "/shared", path_ + "/" + name + "/disk", is_there);
+    return WorkingDirectory::Make(path_ + "/" + name);
+  };
+  const auto first = make("first");
+  ASSERT_TRUE(first.ok()) << first.status();
+  {
+    const auto second = make("second");
+    ASSERT_TRUE(second.ok()) << second.status();
+    EXPECT_NE(first->scratch(), second->scratch());
+    EXPECT_THAT(Entries("/shared"), SizeIs(2));
+  }
+  // The second has not removed its own, as if it was killed; the first is there still.
+  const auto second = make("second");
+  EXPECT_THAT(Entries("/shared"), SizeIs(2));
+  EXPECT_TRUE(
+      fs::is_directory(path_ + "/shared/" + fs::path(first->scratch()).filename().string()));
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ class LeakTest : public testing::Test {
     now.spawner_fds = CountEntries(absl::StrCat("/proc/", service_.spawner(), "/fd"));
     now.workers = static_cast<int>(service_.workers().size());
     for (const auto& entry : fs::directory_iterator(service_.directory())) {
-      if (absl::StartsWith(entry.path().filename().string(), "scratch")) {
+      if (absl::StartsWith(entry.path().filename().string(), kScratchPrefix)) {
         now.scratch_directories += CountEntries(entry.path());
       }
     }

@@ -105,7 +105,7 @@ TEST_P(EndTest, ExitsZeroWhenSignalledDuringItsStart) {
   ASSERT_TRUE(WaitUntil([&] { return !ChildrenOf(service.pid()).empty(); }));
   service.Signal(GetParam());
   EXPECT_EQ(service.Wait(), 0) << service.err();
-  EXPECT_THAT(directory.Entries("scratch"), IsEmpty());
+  EXPECT_THAT(directory.Entries(kScratchPrefix), IsEmpty());
   EXPECT_FALSE(fs::exists(directory / "port.txt"));
 }
 
@@ -264,7 +264,7 @@ TEST(KillTest, FrontThatIsKilledLeavesNothingBehindAlsoInMidStep) {
   EXPECT_TRUE(WaitUntil([&] { return AllGone(family); }));
   EXPECT_FALSE(step.Wait().ok());
   for (const auto& entry : fs::directory_iterator(service.directory())) {
-    EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr("scratch")));
+    EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr(kScratchPrefix)));
   }
 }
 

@@ -161,7 +161,7 @@ ServiceProcess::~ServiceProcess() {
       << "the spawner outlives the service";
   for (const pid_t worker : worker_pids) EXPECT_FALSE(IsAlive(worker)) << "a worker is left";
   for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
-    EXPECT_FALSE(absl::StartsWith(entry.path().filename().string(), "scratch"))
+    EXPECT_FALSE(absl::StartsWith(entry.path().filename().string(), kScratchPrefix))
         << "scratch data is left";
   }
   std::filesystem::remove_all(directory_);

@@ -17,6 +17,9 @@
 
 namespace holdfast {
 
+// What the name of the directory for workers' data begins with, in a service's working directory.
+inline constexpr char kScratchPrefix[] = "holdfast-scratch-";
+
 // Looks at `condition` every millisecond until it holds or `timeout` is over. Returns whether it
 // held.
 bool WaitUntil(const std::function<bool()>& condition, absl::Duration timeout = absl::Seconds(20));

@@ -69,7 +69,7 @@ TEST_P(StartContractTest, WritesThePortOnceItServesAndExitsCleanly) {
   EXPECT_EQ(service.Wait(), 0) << service.err();
   EXPECT_FALSE(fs::exists(directory / "port.txt"));
   EXPECT_FALSE(fs::exists(directory / "pid.txt"));
-  EXPECT_THAT(directory.Entries("scratch"), IsEmpty());
+  EXPECT_THAT(directory.Entries(kScratchPrefix), IsEmpty());
   // The client reads all files there if a start fails.
   std::string logs;
   for (const auto& entry : fs::directory_iterator(directory / "logs")) {
