@@ -11,7 +11,7 @@ namespace holdfast {
 // /healthz: 200, or 503 if the service had better be started anew.
 HttpPage HealthzPage(const Liveness* liveness);
 
-// /readyz: 200, or 503 with the reason if a session that is started now would get no worker. With
+// /readyz: 200, or 503 with the reason if no worker can be had (see Readiness). With
 // the query "draining=404" a service that drains answers 404: for HAProxy's "http-check
 // disable-on-404", which then sends those who have a session here, and nobody else.
 HttpPage ReadyzPage(const Readiness* readiness);

@@ -1,4 +1,5 @@
-// Whether a session that is started now would get a worker: what probes and balancers ask for.
+// Whether workers can be had: what probes and balancers ask for. A service that is full is ready
+// all the same, for a balancer that took it out would cut off the sessions that it has.
 #ifndef HOLDFAST_FRONTEND_HEALTH_READINESS_H_
 #define HOLDFAST_FRONTEND_HEALTH_READINESS_H_
 
