@@ -166,8 +166,12 @@ TEST(WireDisciplineTest, HugeTextsOfAClientAreCutInTheAnswer) {
   const grpc::Status uri = StartSession(&session.stub(), huge, 0, &id);
   EXPECT_EQ(uri.error_code(), StatusCode::NOT_FOUND);
   EXPECT_LE(EncodedSize(uri), kMaxStatusBytes);
-  ASSERT_TRUE(AddBenchmark(&session.stub(), huge, "crash-in-init").ok());
-  const grpc::Status init = StartSession(&session.stub(), huge, 0, &id);
+  const grpc::Status benchmark = AddBenchmark(&session.stub(), huge, "ok");
+  EXPECT_EQ(benchmark.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_LE(EncodedSize(benchmark), kMaxStatusBytes);
+  const std::string longest(4096, '%');  // Thrice as long when it is encoded.
+  ASSERT_TRUE(AddBenchmark(&session.stub(), longest, "crash-in-init").ok());
+  const grpc::Status init = StartSession(&session.stub(), longest, 0, &id);
   EXPECT_EQ(init.error_code(), StatusCode::INVALID_ARGUMENT);
   EXPECT_LE(EncodedSize(init), kMaxStatusBytes);
   ExpectState(&session, " = 0");
