@@ -27,11 +27,12 @@ prepare binutils
 
 # ---- a machine with the unit ----
 
+# With the libraries of the image.
+libraries=$(sed -nE 's/^ +(libprometheus.*) .$/\1/p' deploy/container/Dockerfile)
 cat >"$directory/Dockerfile" <<END
 FROM $base
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-  --no-install-recommends systemd procps libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 \
-  libcivetweb1 libstdc++6 libzstd1 zlib1g && rm -rf /var/lib/apt/lists/*
+  --no-install-recommends systemd procps $libraries && rm -rf /var/lib/apt/lists/*
 END
 podman build --network=host --format docker -t localhost/systemd "$directory" \
   >"$directory/log" 2>&1 || give_up "an image with systemd is built" "$(tail -n 20 "$directory/log")"
