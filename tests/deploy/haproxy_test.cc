@@ -39,7 +39,7 @@ class HaproxyTest : public testing::Test {
     RunningProgram::Surroundings surroundings;
     surroundings.environment = {"LISTEN=127.0.0.1"};
     for (int i = 1; i <= kFronts; ++i) {
-      surroundings.environment.push_back(absl::StrCat("FRONT", i, "=", AddressOf(i)));
+      surroundings.environment.push_back(absl::StrCat("FRONT_", i, "=", AddressOf(i)));
     }
     haproxy_ = absl::make_unique<RunningProgram>(
         std::vector<std::string>{"haproxy", "-db", "-f", RunfilePath("deploy/haproxy/haproxy.cfg")},
@@ -52,7 +52,7 @@ class HaproxyTest : public testing::Test {
     }
   }
 
-  static std::string NameOf(int number) { return absl::StrCat("front", number); }
+  static std::string NameOf(int number) { return absl::StrCat("holdfast-", number); }
 
   void StartFront(int number) {
     fronts_[number].reset();
@@ -138,7 +138,7 @@ TEST_F(HaproxyTest, FrontsDrainAndDieAndTheOthersGoOn) {
   }
   std::cout << Failures().size() << " calls failed, of the drained service past its time\n";
   for (size_t i = 1; i < clients_.size(); i += 2) {
-    EXPECT_THAT(clients_[i]->FrontsSince(drain + kNotice), Each(AnyOf("front2", "front3")));
+    EXPECT_THAT(clients_[i]->FrontsSince(drain + kNotice), Each(AnyOf(NameOf(2), NameOf(3))));
   }
   EXPECT_EQ(SessionsByFront()[NameOf(1)], 0);
 
