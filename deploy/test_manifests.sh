@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Checks the files that deploy Holdfast with the tools that know their formats: the systemd unit, the
-# Kubernetes manifests, the Compose file. One line per check, "PASS deploy: ..." or "FAIL deploy: ...",
-# the latter after what is wrong. Exits 1 if a check fails. Nothing is deployed: see
-# container/test_image.sh.
+# Kubernetes manifests, HAProxy's configuration, the Compose file. One line per check,
+# "PASS deploy: ..." or "FAIL deploy: ...", the latter after what is wrong. Exits 1 if a check fails.
+# Nothing is deployed: see container/test_image.sh.
 #
 #   deploy/test_manifests.sh
 #
@@ -119,9 +119,10 @@ install_validator() {
     npm ci --prefix "$tools" --no-audit --no-fund --ignore-scripts && echo "$state" >"$tools/state"
 }
 validate() { node "$tools/validate.js"; }
+check_references() { node "$tools/references.js"; }
 
 install_validator >"$directory/log" 2>&1 || report "npm ci" "$(<"$directory/log")"
-for folder in deploy/kubernetes deploy/kubernetes/monitoring; do
+for folder in deploy/kubernetes deploy/kubernetes/{balancer,monitoring}; do
   objects=$directory/$(basename "$folder").yaml
   report "kubectl kustomize $folder" "$(kubectl kustomize "$folder" 2>&1 >"$objects")"
   { cat "$objects" && echo ---; } >>"$directory/all.yaml"
@@ -139,6 +140,49 @@ report "what is misspelt, wrong or missing in Kubernetes objects is found" "$(
   for field in sessionAffinityConfig_ replicas maxReplicas; do
     [[ $found == *"$field"* ]] || printf '%s\n%s is not found\n' "$found" "$field"
   done
+)"
+
+report "Kubernetes objects fit together, and only clients and balancers get to the fronts" "$(
+  check_references <"$directory/all.yaml" 2>&1 || echo "references.js fails"
+)"
+# Each mistake by itself: what is looked for, and how it is made.
+report "what does not fit together is found" "$(
+  while IFS='|' read -r message mistake; do
+    found=$(sed "$mistake" "$directory/all.yaml" | check_references 2>&1)
+    [[ $found == *"$message"* ]] || printf '%s\n%s is not found\n' "$found" "$mistake"
+  done <<'END'
+no such Namespace|/^kind: Namespace/,/^---/s/name: .*/name: other/
+not "restricted"|0,/runAsNonRoot:/s/runAsNonRoot: true/runAsNonRoot: false/
+no port metric|s/targetPort: metrics/targetPort: metric/
+lets no balancer|/^kind: Deployment/,/^---/s/holdfast-balancer: "true"/other: "true"/
+lets anybody|s/holdfast-client: "true"/{}/
+fronts' names|/FRONTS_DOMAIN/,/value/s/holdfast-fronts/holdfast-front/
+the fronts|s/maxReplicas: .*/maxReplicas: 13/
+END
+)"
+
+# ---- HAProxy ----
+
+# Also with warnings, as of a machine without DNS.
+check_haproxy() {
+  local found
+  found=$(env "${@:2}" haproxy -c -f "$1" 2>&1) || echo "$found"
+}
+readonly balancer=deploy/haproxy/haproxy.cfg
+sed -n '/^  haproxy.cfg: |/,/^kind:/{/^  haproxy.cfg\|^kind:/d; s/^    //; p}' \
+  "$directory/balancer.yaml" >"$directory/haproxy.cfg"
+report "haproxy -c, with addresses" "$(
+  check_haproxy "$balancer" FRONT_0=127.0.0.1 FRONT_1=127.0.0.2 FRONT_2=127.0.0.3
+)"
+report "haproxy -c, with names, as the ConfigMap has it" "$(
+  domain=$(sed -n '/FRONTS_DOMAIN/,/value:/s/.*value: //p' "$directory/balancer.yaml")
+  check_haproxy "$directory/haproxy.cfg" FRONTS_DOMAIN="$domain"
+  diff "$directory/haproxy.cfg" "$balancer"
+)"
+sed 's/use-server/use-servers/' "$balancer" >"$directory/misspelt.cfg"
+report "haproxy -c finds what is misspelt" "$(
+  found=$(check_haproxy "$directory/misspelt.cfg")
+  [[ $found == *"unknown keyword 'use-servers'"* ]] || echo "$found"
 )"
 
 # ---- Compose ----
