@@ -18,10 +18,10 @@ packages=(
 )
 if [[ ${1:-} == --tests ]]; then
   # Style checks, sanitizers, Prometheus and its tools, opt-19, programs to hunt for crashes with; a
-  # browser, a balancer and networks of their own.
+  # browser, a balancer, networks and names of their own.
   packages+=(
     clang-format clang-tidy-14 libclang-14-dev llvm-14-dev clang-14 libclang-rt-14-dev prometheus
-    prometheus-alertmanager llvm-19 csmith libcsmith-dev chromium haproxy iproute2
+    prometheus-alertmanager llvm-19 csmith libcsmith-dev chromium haproxy iproute2 dnsmasq-base
     # deploy/test_manifests.sh: systemd-analyze, docker-compose, kubectl, npm.
     systemd docker-compose
   )

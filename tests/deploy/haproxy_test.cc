@@ -1,8 +1,10 @@
-// Three services behind HAProxy, each a host of its own, as deploy/haproxy/haproxy.cfg has it.
+// Three services behind HAProxy, each a host of its own, as deploy/haproxy/haproxy.cfg has it: by
+// their addresses, and by their names in DNS, as in Kubernetes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/deploy/network.h"
@@ -29,27 +32,61 @@ constexpr absl::Duration kDrainTime = absl::Seconds(15);
 // From SIGTERM until HAProxy has noticed: two checks, and what a busy machine adds.
 constexpr absl::Duration kNotice = absl::Seconds(5);
 
-class HaproxyTest : public testing::Test {
+constexpr char kDomain[] = ".fronts.test";
+
+enum class Found { kByAddress, kByName };
+
+class HaproxyTest : public testing::TestWithParam<Found> {
  protected:
   // Before gRPC has threads.
   static void SetUpTestSuite() { EnterOwnNetwork(); }
 
   HaproxyTest() {
     for (int i = 1; i <= kFronts; ++i) StartFront(i);
-    RunningProgram::Surroundings surroundings;
-    surroundings.environment = {"LISTEN=127.0.0.1"};
-    for (int i = 1; i <= kFronts; ++i) {
-      surroundings.environment.push_back(absl::StrCat("FRONT_", i, "=", AddressOf(i)));
-    }
-    haproxy_ = absl::make_unique<RunningProgram>(
-        std::vector<std::string>{"haproxy", "-db", "-f", RunfilePath("deploy/haproxy/haproxy.cfg")},
-        surroundings);
+    StartHaproxy();
     for (int i = 1; i <= kFronts; ++i) AwaitReadiness(i, "200");
     for (const char* port : {":50051", ":50052"}) {
       EXPECT_TRUE(WaitUntil([&] {
         return GetSpaces(ConnectTo(absl::StrCat("127.0.0.1", port)).get()).ok();
       })) << haproxy_->err();
     }
+  }
+
+  void StartHaproxy() {
+    std::vector<std::string> command = {"haproxy", "-db", "-f",
+                                        RunfilePath("deploy/haproxy/haproxy.cfg")};
+    RunningProgram::Surroundings surroundings;
+    surroundings.environment = {"LISTEN=127.0.0.1"};
+    if (GetParam() == Found::kByAddress) {
+      for (int i = 1; i <= kFronts; ++i) {
+        surroundings.environment.push_back(absl::StrCat("FRONT_", i, "=", AddressOf(i)));
+      }
+      haproxy_ = absl::make_unique<RunningProgram>(command, surroundings);
+      return;
+    }
+    StartDns();
+    surroundings.environment.push_back(absl::StrCat("FRONTS_DOMAIN=", kDomain));
+    // With a resolv.conf of its own.
+    const std::string script = "mount --bind \"$0\" /etc/resolv.conf; exec \"$@\"";
+    command.insert(command.begin(),
+                   {"unshare", "--mount", "sh", "-ec", script, directory_ / "resolv.conf"});
+    haproxy_ = absl::make_unique<RunningProgram>(command, surroundings);
+    for (int i = 1; i <= kFronts; ++i) {
+      const std::string found = absl::StrCat("calls/", NameOf(i), " administratively READY");
+      EXPECT_TRUE(WaitUntil([&] { return absl::StrContains(haproxy_->err(), found); }))
+          << dns_->err() << haproxy_->err();
+    }
+  }
+
+  void StartDns() {
+    std::ofstream(directory_ / "resolv.conf") << "nameserver 127.0.0.1\n";
+    std::ofstream hosts(directory_ / "hosts");
+    for (int i = 1; i <= kFronts; ++i) hosts << AddressOf(i) << " " << NameOf(i) << kDomain << "\n";
+    hosts.close();
+    dns_ = absl::make_unique<RunningProgram>(std::vector<std::string>{
+        "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--user=root", "--no-resolv",
+        "--no-hosts", absl::StrCat("--addn-hosts=", directory_ / "hosts"), "--local=//",
+        "--listen-address=127.0.0.1", "--bind-interfaces"});
   }
 
   static std::string NameOf(int number) { return absl::StrCat("holdfast-", number); }
@@ -111,11 +148,12 @@ class HaproxyTest : public testing::Test {
 
   const TemporaryDirectory directory_;
   std::map<int, std::unique_ptr<RunningProgram>> fronts_;
+  std::unique_ptr<RunningProgram> dns_;
   std::unique_ptr<RunningProgram> haproxy_;
   std::vector<std::unique_ptr<SessionClient>> clients_;
 };
 
-TEST_F(HaproxyTest, FrontsDrainAndDieAndTheOthersGoOn) {
+TEST_P(HaproxyTest, FrontsDrainAndDieAndTheOthersGoOn) {
   StartClients();
   AwaitSteps(10);
   EXPECT_EQ(Failures().size(), 0u);
@@ -167,6 +205,11 @@ TEST_F(HaproxyTest, FrontsDrainAndDieAndTheOthersGoOn) {
     EXPECT_EQ(fronts_[number]->Wait(), 0) << "twice: it need not wait";
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Fronts, HaproxyTest, testing::Values(Found::kByAddress, Found::kByName),
+                         [](const testing::TestParamInfo<Found>& info) {
+                           return info.param == Found::kByName ? "ByName" : "ByAddress";
+                         });
 
 }  // namespace
 }  // namespace holdfast
