@@ -26,6 +26,9 @@ run_checks() {
   if ((status != 0 && checks_failed == 0)); then give_up "$* (exit code $status)"; fi
 }
 
+# Where the time goes.
+tell_time() { echo "== $1: done $SECONDS s after the start"; }
+
 finish() {
   echo "$passed passed, $failed failed"
   exit $((failed > 0))
@@ -39,7 +42,9 @@ give_up() {
 }
 
 deploy/install_packages.sh --tests || give_up "deploy/install_packages.sh"
+tell_time packages
 bazel build "${quiet[@]}" //... || give_up "bazel build //..."
+tell_time build
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
@@ -50,8 +55,12 @@ status=${PIPESTATUS[0]}
 counts=$(deploy/count_tests.py <"$output") || give_up "deploy/count_tests.py"
 read -r passed failed <<<"$counts"
 if ((status != 0 && failed == 0)); then give_up "bazel test //... (exit code $status)"; fi
+tell_time tests
 
 run_checks fuzz deploy/run_fuzzers.sh 10
+tell_time fuzzers
 run_checks deploy deploy/test_manifests.sh
+tell_time manifests
 run_checks style deploy/check_style.sh
+tell_time style
 finish
