@@ -77,6 +77,22 @@ absl::StatusOr<UniqueFd> BindTcp(const addrinfo& where, int* port) {
   return fd;
 }
 
+// Makes room for a socket of ours: removes one of a run that was killed, and nothing else.
+absl::Status RemoveStaleSocket(const sockaddr_un& address) {
+  struct stat found {};
+  if (lstat(address.sun_path, &found) != 0 || !S_ISSOCK(found.st_mode)) return absl::OkStatus();
+  const UniqueFd probe = NewSocket(AF_UNIX);
+  if (!probe) return ErrnoError();
+  const bool is_connected =
+      connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  if (is_connected || errno == EAGAIN) {
+    return absl::InvalidArgumentError("another process listens on it");
+  }
+  if (errno != ECONNREFUSED) return ErrnoError();
+  unlink(address.sun_path);
+  return absl::OkStatus();
+}
+
 // /etc/hosts may name an address twice.
 bool IsRepeated(const addrinfo* first, const addrinfo* one) {
   for (const addrinfo* other = first; other != one; other = other->ai_next) {
@@ -121,9 +137,8 @@ absl::Status Listener::ListenUnix(const std::string& path) {
   path.copy(address.sun_path, path.size());
   UniqueFd fd = NewSocket(AF_UNIX);
   if (!fd) return ErrnoError();
-  // Of a run that was killed. Nothing but a socket is removed.
-  struct stat found {};
-  if (lstat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode)) unlink(path.c_str());
+  const absl::Status status = RemoveStaleSocket(address);
+  if (!status.ok()) return status;
   // The file gets its mode from the socket: there is no moment in which others may open it.
   if (fchmod(fd.get(), 0600) != 0 ||
       bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {

@@ -28,8 +28,8 @@ class Listener {
 
   // Listens on `address`: HOST:PORT, on all addresses of HOST that this machine has, where port 0
   // is any free one and an IPv6 address stands in brackets; or unix:PATH, with mode 0600, in place
-  // of a socket that was left there. Who connects waits for Start(). InvalidArgument: the address
-  // cannot be had, which `flag` asks for. Blocks while a name is resolved.
+  // of a socket that nobody listens on any more. Who connects waits for Start(). InvalidArgument:
+  // the address cannot be had, which `flag` asks for. Blocks while a name is resolved.
   static absl::StatusOr<std::unique_ptr<Listener>> Open(EventLoop* loop, const std::string& address,
                                                         absl::string_view flag = "--listen");
   // Closes the sockets: who waits is refused. A Unix socket's path stays.

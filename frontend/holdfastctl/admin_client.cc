@@ -37,7 +37,7 @@ const char* HintFor(int error) {
     case ENOENT:
       return ": no service runs there, or its --admin_socket is elsewhere";
     case ECONNREFUSED:
-      return ": the service that had it is gone";
+      return ": the service that had it is gone, or it is no socket";
     case EACCES:
       return ": it is another user's";
     case EAGAIN:

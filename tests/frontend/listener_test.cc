@@ -164,6 +164,19 @@ TEST_F(ListenerTest, ReplacesASocketThatWasLeftButNothingElse) {
   EXPECT_EQ(access(path_.c_str(), F_OK), 0);
 }
 
+TEST_F(ListenerTest, LeavesASocketToWhoListensOnIt) {
+  const auto listener = Open("unix:" + path_);
+  const absl::Status status = Listener::Open(&loop_, "unix:" + path_).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_EQ(status.message(), absl::StrCat("--listen: cannot listen on unix:", path_,
+                                           ": another process listens on it"));
+  listener->Start(Keep());
+  RunUntilAccepted(1);  // Of who has asked whether anybody is there.
+  const UniqueFd client = ConnectToPath(path_);
+  RunUntilAccepted(2);
+  ExpectConnected(client);
+}
+
 TEST_F(ListenerTest, TwoCannotShareAPort) {
   const auto listener = Open("127.0.0.1:0");
   listener->Start(Keep());

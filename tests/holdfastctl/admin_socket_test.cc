@@ -86,6 +86,15 @@ TEST(AdminSocketTest, IsInTheWorkingDirectoryUnlessToldOtherwise) {
   EXPECT_FALSE(fs::exists(directory / "admin.sock"));
 }
 
+TEST(AdminSocketTest, AnotherServiceLeavesItToTheFirst) {
+  OperatedService service;
+  TemporaryDirectory directory;
+  RunningProgram second(ServiceIn(directory.path(), {"--admin_socket=" + service.socket()}));
+  EXPECT_EQ(second.Wait(), 1);
+  EXPECT_THAT(second.err(), HasSubstr("another process listens on it"));
+  EXPECT_EQ(service.Ctl("status").exit, 0);
+}
+
 TEST(AdminSocketTest, CanBeLeftOut) {
   TemporaryDirectory directory;
   AnnouncedService service(ServiceIn(directory.path(), {"--admin_socket=none"}));
