@@ -23,7 +23,12 @@ HttpReply AnswerHealthz(const Liveness& liveness) {
                            : TextReply(kServiceUnavailable, absl::StrCat(complaint, "\n"));
 }
 
-HttpReply AnswerReadyz(const Readiness& readiness, const HttpRequest& request) {
+HttpReply AnswerReadyz(const Readiness& readiness, const Liveness& liveness,
+                       const HttpRequest& request) {
+  const std::string complaint = liveness.Complaint();
+  if (!complaint.empty()) {
+    return TextReply(kServiceUnavailable, absl::StrCat("stuck: ", complaint, "\n"));
+  }
   const Readiness::Snapshot now = readiness.Get();
   if (now.is_ready()) return TextReply(200, "ready\n");
   const bool is_gone_by_and_by =
@@ -39,9 +44,11 @@ HttpPage HealthzPage(const Liveness* liveness) {
           [liveness](const HttpRequest& /*request*/) { return AnswerHealthz(*liveness); }};
 }
 
-HttpPage ReadyzPage(const Readiness* readiness) {
+HttpPage ReadyzPage(const Readiness* readiness, const Liveness* liveness) {
   return {"/readyz", "whether it can serve, and if not why",
-          [readiness](const HttpRequest& request) { return AnswerReadyz(*readiness, request); }};
+          [readiness, liveness](const HttpRequest& request) {
+            return AnswerReadyz(*readiness, *liveness, request);
+          }};
 }
 
 }  // namespace holdfast

@@ -139,7 +139,7 @@ void Metrics::SetCheckpoints(std::function<CheckpointStore::Stats()> stats) {
 Families Metrics::Collect() const {
   prometheus::MetricFamily build = MakeFamily(Metric::kBuildInfo);
   AddSample({{"version", kVersion}, {"compiler", kCompiler}, {"grpc", grpc::Version()}}, 1, &build);
-  Families families = {std::move(build), MakeFamily(Metric::kReady, is_ready_),
+  Families families = {std::move(build), MakeFamily(Metric::kReady, is_ready_ && !is_stuck_()),
                        MakeFamily(Metric::kDraining, is_draining_)};
   Append(rpcs_.Collect(), &families);
   Append(CollectSupervision(), &families);

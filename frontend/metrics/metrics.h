@@ -31,8 +31,8 @@
 
 namespace holdfast {
 
-// All series exist from the start, at zero. Thread-safe, but SetLimitMechanisms(). Counting takes
-// no mutex.
+// All series exist from the start, at zero. Thread-safe, but SetLimitMechanisms() and
+// SetStuckCheck(). Counting takes no mutex.
 class Metrics : public prometheus::Collectable {
  public:
   // What gauges are compared with: the flags, so that alerts need not repeat them.
@@ -91,6 +91,9 @@ class Metrics : public prometheus::Collectable {
   int64_t waiting_requests() const { return waiting_requests_; }
   int64_t warm_target() const { return warm_target_; }
 
+  // Whether the service stands still, so that it is not ready whatever it said last. Before anybody
+  // collects.
+  void SetStuckCheck(std::function<bool()> is_stuck) { is_stuck_ = std::move(is_stuck); }
   // How workers are held to each limit: pairs of limit and mechanism. Before anybody collects.
   void SetLimitMechanisms(std::vector<std::pair<std::string, std::string>> mechanisms) {
     limit_mechanisms_ = std::move(mechanisms);
@@ -119,6 +122,7 @@ class Metrics : public prometheus::Collectable {
   RpcMetrics rpcs_;
   const Limits limits_;
   const ProcessMetrics process_;
+  std::function<bool()> is_stuck_ = [] { return false; };
   std::atomic<bool> is_ready_{false};
   std::atomic<bool> is_draining_{false};
 

@@ -6,7 +6,9 @@
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <filesystem>
 #include <future>
@@ -272,10 +274,34 @@ TEST(HealthTest, PagesOfTheMetricsPort) {
   EXPECT_EQ(metrics.status, 200);
   EXPECT_EQ(metrics.Header("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
   const HttpAnswer list = Ask(service, "/");
-  for (const char* path : {"/metrics", "/healthz", "/readyz"}) {
+  for (const char* path : {"/metrics", "/healthz", "/readyz", "/statusz", "/statusz.json"}) {
     EXPECT_THAT(list.body, HasSubstr(path));
     EXPECT_EQ(Ask(service, path).status, 200) << path;
   }
+}
+
+TEST(HealthTest, TheStatusPageCanBeLeftOut) {
+  MisbehavingService service({"--nostatus_page"});
+  for (const char* path : {"/statusz", "/statusz.json"}) EXPECT_EQ(Ask(service, path).status, 404);
+  EXPECT_THAT(Ask(service, "/").body, testing::Not(HasSubstr("statusz")));
+  EXPECT_EQ(Ask(service, "/healthz").status, 200);
+}
+
+TEST(HealthTest, AFrontThatStandsStillIsNotReady) {
+  MisbehavingService service;
+  ASSERT_TRUE(AwaitStatus(service, "/readyz", 200));
+  // Its main thread is the supervision thread.
+  ASSERT_EQ(ptrace(PTRACE_SEIZE, service.pid(), nullptr, nullptr), 0);
+  ASSERT_EQ(ptrace(PTRACE_INTERRUPT, service.pid(), nullptr, nullptr), 0);
+  ASSERT_EQ(waitpid(service.pid(), nullptr, __WALL), service.pid());
+  EXPECT_TRUE(AwaitStatus(service, "/readyz", 503));
+  EXPECT_THAT(Ask(service, "/readyz").body, StartsWith("stuck: "));
+  EXPECT_EQ(Ask(service, "/readyz?draining=404").status, 503);
+  EXPECT_EQ(Ask(service, "/healthz").status, 503);
+  EXPECT_EQ(service.Metric("holdfast_ready"), 0);
+  ASSERT_EQ(ptrace(PTRACE_DETACH, service.pid(), nullptr, nullptr), 0);
+  EXPECT_TRUE(AwaitStatus(service, "/readyz", 200));
+  EXPECT_EQ(service.Terminate(), 0);
 }
 
 }  // namespace

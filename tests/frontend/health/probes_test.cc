@@ -27,8 +27,10 @@ Answer Ask(const HttpPage& page, const std::string& query = "") {
 }
 
 TEST(ProbesTest, ReadyzTellsTheReason) {
+  FakeClock clock;
+  const Liveness liveness(&clock);
   Readiness readiness;
-  const HttpPage page = ReadyzPage(&readiness);
+  const HttpPage page = ReadyzPage(&readiness, &liveness);
   EXPECT_EQ(page.path, "/readyz");
   EXPECT_EQ(Ask(page), (Answer{503, "starting: no worker has answered yet\n"}));
   readiness.SetReady();
@@ -41,8 +43,10 @@ TEST(ProbesTest, ReadyzTellsTheReason) {
 }
 
 TEST(ProbesTest, ReadyzOfADrainingServiceIs404ForThoseWhoAskForThat) {
+  FakeClock clock;
+  const Liveness liveness(&clock);
   Readiness readiness;
-  const HttpPage page = ReadyzPage(&readiness);
+  const HttpPage page = ReadyzPage(&readiness, &liveness);
   readiness.SetReady();
   EXPECT_EQ(Ask(page, "draining=404").status, 200);
   readiness.SetDraining();
@@ -53,7 +57,7 @@ TEST(ProbesTest, ReadyzOfADrainingServiceIs404ForThoseWhoAskForThat) {
   EXPECT_EQ(Ask(page, "draining=403").status, 503);
 }
 
-TEST(ProbesTest, HealthzTellsOfAThreadThatStandsStill) {
+TEST(ProbesTest, BothTellOfAThreadThatStandsStill) {
   FakeClock clock;
   Liveness liveness(&clock);
   const HttpPage page = HealthzPage(&liveness);
@@ -62,6 +66,10 @@ TEST(ProbesTest, HealthzTellsOfAThreadThatStandsStill) {
   liveness.Start([](absl::AnyInvocable<void()> work) {});
   clock.Advance(absl::Seconds(20));
   EXPECT_EQ(Ask(page), (Answer{503, "the queue's thread has stood still for 20s\n"}));
+  Readiness readiness;
+  readiness.SetReady();
+  EXPECT_EQ(Ask(ReadyzPage(&readiness, &liveness)),
+            (Answer{503, "stuck: the queue's thread has stood still for 20s\n"}));
 }
 
 }  // namespace

@@ -113,6 +113,16 @@ bool IsLimit(absl::string_view series) {
          (absl::EndsWith(series, "_limit_bytes") && !absl::StrContains(series, "cache"));
 }
 
+TEST(MetricsTest, WhoStandsStillIsNotReady) {
+  Metrics metrics(Methods(), kLimits);
+  bool is_stuck = false;
+  metrics.SetStuckCheck([&is_stuck] { return is_stuck; });
+  metrics.SetReadiness(/*is_ready=*/true, /*is_draining=*/false);
+  EXPECT_EQ(Parse(metrics.Text())["holdfast_ready"], 1);
+  is_stuck = true;
+  EXPECT_EQ(Parse(metrics.Text())["holdfast_ready"], 0);
+}
+
 TEST(MetricsTest, TellsTheLimits) {
   std::map<std::string, double> limits;
   for (const auto& [name, value] : Parse(Metrics(Methods(), kLimits).Text())) {
