@@ -47,6 +47,12 @@ absl::optional<char32_t> TakeCharacter(absl::string_view* text) {
   return character;
 }
 
+bool IsFormatCharacter(char32_t character) {
+  return (character >= 0x200b && character <= 0x200f) ||
+         (character >= 0x2028 && character <= 0x202e) ||
+         (character >= 0x2060 && character <= 0x206f) || character == 0xfeff;
+}
+
 std::string ToUtf8(absl::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());

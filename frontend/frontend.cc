@@ -37,6 +37,7 @@
 #include "frontend/health/liveness.h"
 #include "frontend/health/readiness.h"
 #include "frontend/listener.h"
+#include "frontend/logging/library_log.h"
 #include "frontend/logging/log.h"
 #include "frontend/logging/worker_log.h"
 #include "frontend/metrics/metrics.h"
@@ -154,6 +155,7 @@ absl::Status Frontend::Start(const std::string& program, bool is_worker) {
   readiness_.Observe([this](const Readiness::Snapshot& now) {
     metrics_.SetReadiness(now.is_ready(), now.state == ReadyState::kDraining);
   });
+  metrics_.SetStuckCheck([this] { return !liveness_.Complaint().empty(); });
   absl::Status status = StartProcesses(program, is_worker);
   if (status.ok()) status = StartServing();
   if (status.ok()) status = Announce();
@@ -308,9 +310,9 @@ void Frontend::TellMechanisms() {
 }
 
 void Frontend::ReopenLogs(int signal) {
-  ReopenLog();
-  worker_log_->Reopen();
-  LogInfo(Subsystem::kLog, "logs are opened anew", {{"signal", signal}});
+  if (ReopenLog() && worker_log_->Reopen()) {
+    LogInfo(Subsystem::kLog, "logs are opened anew", {{"signal", signal}});
+  }
 }
 
 void Frontend::TellRepeats() {
@@ -471,6 +473,7 @@ int RunFrontend(int argc, char** argv, const std::string& usage, bool is_worker)
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // Of a log that may not grow: its lines are lost, and nothing else.
   umask(0077);               // Logs, scratch data and sockets are the user's own.
+  LogForLibraries();
   Frontend frontend(*options);
   const absl::Status status = frontend.Start(argv[0], is_worker);
   if (!status.ok()) {

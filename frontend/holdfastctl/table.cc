@@ -28,11 +28,7 @@ constexpr int kMinNameWidth = 12;
 int WidthOfCharacter(char32_t character) {
   static const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
   if (character >= 0x20 && character < 0x7f) return 1;
-  // Of no width, or of the kind that makes a terminal show text in another order.
-  const bool is_format = (character >= 0x200b && character <= 0x200f) ||
-                         (character >= 0x2028 && character <= 0x202e) ||
-                         (character >= 0x2060 && character <= 0x206f) || character == 0xfeff;
-  if (character == 0 || is_format || utf8 == nullptr) return -1;
+  if (character == 0 || IsFormatCharacter(character) || utf8 == nullptr) return -1;
   const locale_t before = uselocale(utf8);
   const int width = wcwidth(static_cast<wchar_t>(character));
   uselocale(before);

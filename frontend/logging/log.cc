@@ -1,7 +1,11 @@
 #include "frontend/logging/log.h"
 
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
-#include <cstdio>
+#include <climits>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -23,6 +27,18 @@ struct Threshold {
 Threshold thresholds[kSubsystems];
 
 std::atomic<int64_t> suppressed_lines{0};
+
+// A pipe that nobody reads must not stop the service: only what can be written at once is.
+void WriteToStderr(absl::string_view text) {
+  while (!text.empty()) {
+    pollfd stderr_fd = {STDERR_FILENO, POLLOUT, 0};
+    if (poll(&stderr_fd, 1, /*timeout=*/0) != 1 || (stderr_fd.revents & POLLOUT) == 0) return;
+    const size_t size = std::min<size_t>(text.size(), PIPE_BUF);  // There is room for so much.
+    const ssize_t written = write(STDERR_FILENO, text.data(), size);
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
 
 class ServiceLog {
  public:
@@ -64,10 +80,12 @@ class ServiceLog {
 
  private:
   absl::Status OpenFile() {
+    is_file_lost_ = false;
     if (options_.directory.empty()) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<LogFile>> file =
         LogFile::Open(options_.directory, "holdfast.log");
-    if (!file.ok()) return file.status();
+    is_file_lost_ = !file.ok();
+    if (is_file_lost_) return file.status();
     file_ = *std::move(file);
     return absl::OkStatus();
   }
@@ -85,17 +103,14 @@ class ServiceLog {
       file_->Write(text);
       file_->Flush();
     }
-    const bool is_file_missing = file_ == nullptr && !options_.directory.empty();
-    if (options_.to_stderr || is_file_missing) {
-      const std::string with_end = absl::StrCat(text, "\n");
-      std::fwrite(with_end.data(), 1, with_end.size(), stderr);
-    }
+    if (options_.to_stderr || is_file_lost_) WriteToStderr(absl::StrCat(text, "\n"));
   }
 
   std::mutex mutex_;  // Guards all below. Not Abseil's: all tests log, and TSan sees through this.
   LogOptions options_;
   absl::optional<RepeatLimiter> repeats_{options_.repeats};
   std::unique_ptr<LogFile> file_;
+  bool is_file_lost_ = false;  // It could not be opened (anew).
 };
 
 // Never destroyed: something may be logged at exit.
@@ -115,11 +130,12 @@ void InitLogging(LogOptions options) {
   if (!status.ok()) LogError(Subsystem::kLog, "logging to stderr", {{"why", status.message()}});
 }
 
-void ReopenLog() {
+bool ReopenLog() {
   const absl::Status status = TheLog().Reopen();
   if (!status.ok()) {
     LogWarning(Subsystem::kLog, "log not opened anew", {{"why", status.message()}});
   }
+  return status.ok();
 }
 
 void FlushRepeats() { TheLog().FlushRepeats(); }

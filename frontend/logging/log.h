@@ -19,8 +19,8 @@ namespace holdfast {
 // errors go to stderr. Each line is written at once.
 
 struct LogOptions {
-  std::string directory;  // Of holdfast.log, see LogFile; empty: no file.
-  bool to_stderr = false;
+  std::string directory;   // Of holdfast.log, see LogFile; empty: no file.
+  bool to_stderr = false;  // Of which a line is lost that it does not take at once.
   LogFormat format = LogFormat::kText;
   LogLevels levels;
   // Of debug lines, all are written: who asks for details wants them.
@@ -30,8 +30,9 @@ struct LogOptions {
 // If the file cannot be opened, stderr it is. May be called again.
 void InitLogging(LogOptions options);
 
-// Opens the file anew, for one that was moved away. If that fails, the old one stays.
-void ReopenLog();
+// Opens the file anew, for one that was moved away. False: it failed. Then the old one stays, and
+// stderr gets what is logged, too, until it succeeds.
+bool ReopenLog();
 
 // Tells of the repeats that were suppressed, and of which no line has told yet.
 void FlushRepeats();

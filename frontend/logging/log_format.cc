@@ -28,7 +28,7 @@ std::string TimeText(absl::Time time) {
 // ---- Text ----
 
 // A terminal may obey it.
-bool IsControl(char32_t c) { return c < 0x20 || (c >= 0x7f && c < 0xa0); }
+bool IsControl(char32_t c) { return c < 0x20 || (c >= 0x7f && c < 0xa0) || IsFormatCharacter(c); }
 
 // With a backslash before what is in `special`, and instead of what is no printable UTF-8.
 std::string Escape(absl::string_view text, absl::string_view special = "") {

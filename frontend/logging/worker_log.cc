@@ -27,8 +27,8 @@ WorkerLog::~WorkerLog() {
   while (!workers_.empty()) WorkerGone(workers_.begin()->first);
 }
 
-void WorkerLog::Reopen() {
-  if (directory_.empty()) return;
+bool WorkerLog::Reopen() {
+  if (directory_.empty()) return true;
   absl::StatusOr<std::unique_ptr<LogFile>> file = LogFile::Open(directory_, "workers.log");
   if (file.ok()) {
     file_ = *std::move(file);
@@ -36,6 +36,7 @@ void WorkerLog::Reopen() {
     LogWarning(Subsystem::kLog, "log of the workers not opened",
                {{"why", file.status().message()}});
   }
+  return file.ok();
 }
 
 void WorkerLog::WorkerOutput(uint64_t worker, bool is_stderr, absl::string_view bytes) {

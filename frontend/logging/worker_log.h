@@ -28,8 +28,8 @@ class WorkerLog {
   // Writes its unfinished lines, and forgets it. Nothing of this worker may follow.
   void WorkerGone(uint64_t worker);
 
-  // As ReopenLog() does.
-  void Reopen();
+  // Opens the file anew. False: it failed, which the service's log tells, and the old one stays.
+  bool Reopen();
 
  private:
   struct Worker {

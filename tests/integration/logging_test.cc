@@ -144,6 +144,20 @@ TEST_P(ReopenTest, MovedFilesAreMadeAgainAndNothingElseHappens) {
   EXPECT_EQ(service.Terminate(), 0);
 }
 
+TEST(LoggingTest, LibrariesLogAsTheServiceDoes) {
+  MisbehavingService service({"--log_format=json"});
+  const auto client = service.NewClient();
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(AddBenchmark(client.get(), "\xff", "ok").error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT);
+  }
+  EXPECT_GT(service.Metric("holdfast_log_lines_suppressed_total").value_or(0), 50);
+  ASSERT_EQ(service.Terminate(), 0);
+  const std::vector<Json> lines = WithMessage(ParseLines(service, kLog), "Protocol Buffers");
+  ASSERT_FALSE(lines.empty());
+  EXPECT_THAT(lines[0]["says"].get<std::string>(), HasSubstr("UTF-8"));
+}
+
 TEST(LoggingTest, LevelHidesWhatIsBelowIt) {
   MisbehavingService service({"--log_level=warning"});
   TestSession session = service.NewSession();

@@ -118,6 +118,8 @@ TEST(LogFormatTest, NobodyCanForgeALineOrWriteToATerminal) {
             R"(a="\xc2\x9b1m")")
       << "a control of ISO 6429";
   EXPECT_EQ(Text({{"a", "\xff\xe2\x28\xc3"}}), R"(a="\xff\xe2(\xc3")") << "not UTF-8";
+  EXPECT_EQ(Text({{"a", u8"\u202e"}}), R"(a="\xe2\x80\xae")") << "from right to left";
+  EXPECT_EQ(Text({{"a", u8"\u2028"}}), R"(a="\xe2\x80\xa8")") << "a line's end";
   EXPECT_EQ(Text({{"a", absl::string_view("\0", 1)}}), R"(a="\x00")");
   for (const LogFormat format : {LogFormat::kText, LogFormat::kJson}) {
     const std::string nasty = Nasty();

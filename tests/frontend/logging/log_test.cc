@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "common/unique_fd.h"
 #include "tests/frontend/logging/log_fixture.h"
 
 namespace holdfast {
@@ -154,8 +156,12 @@ TEST_F(LogTest, AFileThatCannotBeOpenedAnewLeavesTheOldOne) {
   const std::string moved = absl::StrCat(root_, "/moved");
   std::filesystem::rename(file_, moved);
   std::filesystem::create_directory(file_);
-  ReopenLog();
+  testing::internal::CaptureStderr();
+  EXPECT_FALSE(ReopenLog());
   LogInfo(kPool, "not lost");
+  const std::string on_stderr = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(on_stderr, HasSubstr("log not opened anew"));
+  EXPECT_THAT(on_stderr, HasSubstr("not lost")) << "nobody may look into the one that was moved";
   const std::vector<std::string> lines = Lines(moved);
   ASSERT_EQ(lines.size(), 2);
   EXPECT_THAT(lines[0], HasSubstr("warning log           log not opened anew why="));
@@ -173,10 +179,26 @@ TEST_F(LogTest, FallsBackToStderrUntilTheFileCanBeOpened) {
 
   std::filesystem::remove(directory_);
   testing::internal::CaptureStderr();
-  ReopenLog();
+  EXPECT_TRUE(ReopenLog());
   LogInfo(kPool, "to the file");
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   EXPECT_THAT(Lines(file_), ElementsAre("info    pool          to the file"));
+}
+
+TEST_F(LogTest, StderrThatNobodyReadsStopsNothing) {
+  LogOptions options = Options(directory_);
+  options.to_stderr = true;
+  InitLogging(options);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const UniqueFd reading(ends[0]);
+  const UniqueFd stderr_before(dup(STDERR_FILENO));
+  ASSERT_EQ(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+  close(ends[1]);
+  const std::string kilobyte(1024, 'x');
+  for (int i = 0; i < 100; ++i) LogInfo(kPool, "more than a pipe takes", {{"what", kilobyte}});
+  dup2(stderr_before.get(), STDERR_FILENO);
+  EXPECT_EQ(Lines(file_).size(), 100);
 }
 
 TEST_F(LogTest, LinesOfThreadsAreWhole) {
