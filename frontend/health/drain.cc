@@ -79,6 +79,10 @@ void Drain::WatchSessions() {
 }
 
 void Drain::Close() {
+  if (phase_ == DrainPhase::kDraining) {
+    LogInfo(Subsystem::kFront, "refusing calls",
+            {{"sessions", actions_.count_sessions()}, {"open_calls_have", timeouts_.calls}});
+  }
   Transition(DrainPhase::kClosing);
   actions_.refuse_calls([this] { actions_.post([this] { End(); }); });
   clock_->RunAfter(timeouts_.calls, [this] { Abort(); });
@@ -86,6 +90,7 @@ void Drain::Close() {
 
 void Drain::Abort() {
   if (phase_ != DrainPhase::kClosing) return;
+  LogInfo(Subsystem::kFront, "aborting calls");
   Transition(DrainPhase::kAborting);
   actions_.abort_calls();
   // Usually the drain is over at once. A client that does not even take its answer is not waited
