@@ -88,7 +88,10 @@ absl::StatusOr<WorkingDirectory> WorkingDirectory::Make(const std::string& path)
     std::error_code error;
     directory.path_ = std::filesystem::absolute(path, error).lexically_normal().string();
     std::filesystem::create_directories(directory.path_, error);
-    if (!std::filesystem::is_directory(directory.path_)) return Failed("make", path);
+    if (error) {
+      errno = error.value();
+      return Failed("make", path);
+    }
   }
   directory.lock_ = LockDirectory(directory.path_);
   if (!directory.lock_) {

@@ -60,6 +60,15 @@ TEST_F(WorkingDirectoryTest, LeavesTheScratchDataOfAServiceThatRuns) {
   EXPECT_TRUE(fs::is_directory(running->scratch()));
 }
 
+TEST_F(WorkingDirectoryTest, PathsThatCannotBeHadAreNamed) {
+  std::ofstream(path_ + "/file") << "precious";
+  for (const std::string name : {"/file", "/file/below"}) {
+    const absl::Status status = WorkingDirectory::Make(path_ + name).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_EQ(status.message(), "--working_dir: cannot make " + path_ + name + ": Not a directory");
+  }
+}
+
 // As CompilerGym's client may make it: each service has a directory, and all have one `disk`.
 TEST_F(WorkingDirectoryTest, LeavesTheScratchDataOfOthersInASharedPlace) {
   fs::create_directory(path_ + "/shared");
