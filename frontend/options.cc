@@ -18,10 +18,11 @@
 ABSL_FLAG(std::string, listen, "127.0.0.1:0",
           "Where to serve: HOST:PORT (port 0: any free one) or unix:PATH. Whoever can connect has "
           "the rights of the service's user: mind what you open.");
-ABSL_FLAG(std::string, metrics_listen, "127.0.0.1:0",
-          "Where to serve /metrics, /healthz, /readyz and /statusz over HTTP: HOST:PORT (port 0: "
-          "any free "
-          "one); empty: nowhere.");
+ABSL_FLAG(
+    std::string, metrics_listen, "127.0.0.1:0",
+    "Where to serve /metrics, /healthz, /readyz and /statusz over HTTP: HOST:PORT (IPv4; port 0: "
+    "any free "
+    "one); empty: nowhere.");
 ABSL_FLAG(std::string, working_dir, "",
           "Directory for port.txt, pid.txt, logs/ and scratch data. Default: a fresh one, which is "
           "removed at exit.");
@@ -32,7 +33,7 @@ ABSL_FLAG(std::vector<std::string>, worker_flags, {},
 ABSL_FLAG(int, warm_workers, 2,
           "Idle workers to keep ready; while the demand asks for more, there are more. 0 to "
           "--max_workers.");
-ABSL_FLAG(int, max_workers, 256, "Worker processes at most, at least 1.");
+ABSL_FLAG(int, max_workers, 256, "Worker processes at most. 1 to 100000.");
 ABSL_FLAG(
     int, worker_reuse, 1,
     "Sessions that one worker process may serve, one after another. More than 1 saves starts, but "
@@ -65,7 +66,7 @@ ABSL_FLAG(int64_t, worker_memory_limit_bytes, 4LL << 30,
           "Memory that a worker, with all processes that it starts, may use; 0: no limit. Else at "
           "least 67108864.");
 ABSL_FLAG(int64_t, worker_file_limit_bytes, 4LL << 30,
-          "Size of any one file that a worker writes; 0: no limit.");
+          "Size of any one file that a worker writes; 0: no limit. Else at least 4096.");
 ABSL_FLAG(
     int64_t, worker_process_limit, 1024,
     "Processes and threads that a worker may have, itself included; 0: no limit. Else at least "
@@ -77,7 +78,7 @@ ABSL_FLAG(
     absl::Duration, session_drain_timeout, absl::ZeroDuration(),
     "On SIGTERM, SIGINT or `holdfastctl drain`, how long sessions may go on. The service is "
     "not ready then, so that balancers look elsewhere, serves whoever calls all the same, and "
-    "ends earlier if there are no sessions any more. At least 0: not at all.");
+    "ends earlier if there are no sessions any more. 0: they may not.");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(10),
           "After that, how long open calls may go on, while new ones are refused. At least 0.");
 ABSL_FLAG(std::string, front_name, "",
@@ -108,8 +109,10 @@ ABSL_FLAG(int64_t, max_record_bytes, 4LL << 30,
 ABSL_FLAG(std::string, crash_report_dir, "",
           "Directory for crash reports, which hold programs. Default: crashes/ in --working_dir; "
           "without either they are removed at the end.");
-ABSL_FLAG(int, max_crash_reports, 100,
-          "Crash reports that are kept, one for each distinct failure; 0: none are written.");
+ABSL_FLAG(
+    int, max_crash_reports, 100,
+    "Crash reports that are kept, one for each distinct failure; 0: none are written. At most "
+    "1000000.");
 ABSL_FLAG(int64_t, max_crash_report_bytes, 256 << 20, "Size of all crash reports. At least 0.");
 ABSL_FLAG(bool, alsologtostderr, false,
           "Log to stderr as well as to logs/. Always on without --working_dir.");

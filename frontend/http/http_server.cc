@@ -11,7 +11,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "common/unique_fd.h"
@@ -39,6 +38,17 @@ std::string ParseHost(absl::string_view listen) {
   return is_valid ? std::string(listen.substr(0, colon)) : "";
 }
 
+// The web server is built without IPv6, and says of such addresses, as of unknown names, only that
+// they are wrong.
+bool IsKnown(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_family = AF_INET;
+  addrinfo* address = nullptr;
+  if (getaddrinfo(host.c_str(), nullptr, &hints, &address) != 0) return false;
+  freeaddrinfo(address);
+  return true;
+}
+
 // The first message of the web server that this thread starts: only here is it to be learnt why it
 // cannot be started.
 thread_local std::string server_message;
@@ -50,13 +60,9 @@ int OnServerMessage(const mg_connection* /*connection*/, const char* message) {
 }
 
 // Connects to a server for a moment, if it can.
-void Touch(absl::string_view host, int port) {
-  absl::ConsumePrefix(&host, "[");
-  absl::ConsumeSuffix(&host, "]");
+void Touch(const std::string& host, int port) {
   addrinfo* address = nullptr;
-  if (getaddrinfo(std::string(host).c_str(), absl::StrCat(port).c_str(), nullptr, &address) != 0) {
-    return;
-  }
+  if (getaddrinfo(host.c_str(), absl::StrCat(port).c_str(), nullptr, &address) != 0) return;
   const UniqueFd fd(
       socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
   connect(fd.get(), address->ai_addr, address->ai_addrlen);
@@ -79,6 +85,10 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   std::string host = ParseHost(listen);
   if (host.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(flag, "must be HOST:PORT, as 127.0.0.1:0"));
+  }
+  if (!IsKnown(host)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, "HOST must be an IPv4 address, or a name that has one"));
   }
   auto server = absl::WrapUnique(new HttpServer(std::move(host), std::move(pages)));
   mg_callbacks callbacks = {};

@@ -48,8 +48,8 @@ class HttpServer {
   // nothing.
   static constexpr int kThreads = 16;
 
-  // On `listen`, HOST:PORT, where port 0 leaves it to the system. Errors are about the flag
-  // --metrics_listen.
+  // On `listen`, HOST:PORT, where HOST has an IPv4 address and port 0 leaves it to the system.
+  // Errors are about the flag --metrics_listen.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& listen,
                                                            std::vector<HttpPage> pages);
   // Waits for pages that are being answered, which are not sent any more, and two seconds at most

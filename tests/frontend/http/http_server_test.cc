@@ -145,9 +145,8 @@ TEST(HttpServerTest, HasFewThreads) {
 }
 
 TEST(HttpServerTest, EndsAtOnceWhereverItListens) {
-  for (const char* listen : {"127.0.0.1:0", "0.0.0.0:0", "localhost:0", "[::1]:0", "[::]:0"}) {
+  for (const char* listen : {"127.0.0.1:0", "0.0.0.0:0", "localhost:0"}) {
     absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(listen, {Echo()});
-    if (!server.ok() && absl::StrContains(listen, "::")) continue;  // There may be no IPv6.
     ASSERT_TRUE(server.ok()) << server.status();
     const int port = (*server)->port();
     EXPECT_GT(port, 0);
@@ -210,7 +209,8 @@ TEST(HttpServerTest, EndWaitsForPagesThatAreBeingAnswered) {
 TEST(HttpServerTest, AddressesThatAreNone) {
   for (const char* listen :
        {"", ":", "8080", ":8080", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1",
-        "127.0.0.1:+1", "127.0.0.1:443s", "127.0.0.1:0,127.0.0.1:0", "127.0.0.1: 1"}) {
+        "127.0.0.1:+1", "127.0.0.1:443s", "127.0.0.1:0,127.0.0.1:0", "127.0.0.1: 1", "[::1]:0",
+        "[::]:0", "no-such-host.invalid:0"}) {
     const absl::Status status = HttpServer::Start(listen, {}).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << listen;
     EXPECT_THAT(std::string(status.message()),
