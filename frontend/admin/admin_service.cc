@@ -60,7 +60,7 @@ grpc::Status AdminService::KillWorker(grpc::ServerContext* /*context*/,
 grpc::Status AdminService::ReadLog(grpc::ServerContext* context,
                                    const admin::ReadLogRequest* request,
                                    grpc::ServerWriter<admin::LogLines>* writer) {
-  const grpc::Status status = CheckRange("lines", request->lines(), kMaxLogLines);
+  grpc::Status status = CheckRange("lines", request->lines(), kMaxLogLines);
   if (!status.ok()) return status;
   {
     absl::MutexLock lock(&mutex_);

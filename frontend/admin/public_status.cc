@@ -3,8 +3,8 @@
 namespace holdfast {
 
 int64_t ShortenSessionId(int64_t id) {
-  constexpr int64_t kShort = 0x10000;
-  const int64_t last = id & (kShort - 1);
+  constexpr int64_t kShort = 100'000;
+  const int64_t last = id % kShort;
   return id != 0 && last == 0 ? kShort : last;
 }
 

@@ -8,9 +8,8 @@
 
 namespace holdfast {
 
-// What is left of a session's id: its last four hexadecimal digits, which tell the sessions of a
-// service apart, but are no key to them. 0 stays 0, "none"; an id that ends with four zeros becomes
-// 0x10000.
+// What is left of a session's id: its last five digits, by which it is found in the log, but which
+// are no key to it. 0 stays 0, "none"; an id that ends with five zeros becomes 100000.
 int64_t ShortenSessionId(int64_t id);
 
 // Without what proto/admin.proto calls secret: session ids are shortened, workers' stderr is left

@@ -112,7 +112,9 @@ class Ages {
   const absl::Time now_;
 };
 
-std::string SessionName(int64_t id) { return id == 0 ? "" : absl::StrFormat("…%04x", id & 0xffff); }
+std::string SessionName(int64_t id) {
+  return id == 0 ? "" : absl::StrFormat("…%05d", ShortenSessionId(id) % 100'000);
+}
 std::string NumberOrNothing(uint64_t number) { return number == 0 ? "" : absl::StrCat(number); }
 
 std::string Header(const admin::ServiceStatus& status) {

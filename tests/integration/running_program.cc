@@ -109,9 +109,20 @@ std::string AnnouncedService::address() const {
   return text.substr(0, text.find(", "));
 }
 
+namespace {
+
+// A lone worker leaves its directory behind: in one that goes with the test.
+RunningProgram::Surroundings WithOwnTmpdir(RunningProgram::Surroundings surroundings) {
+  static const TemporaryDirectory directory;
+  surroundings.environment.push_back("TMPDIR=" + directory.path());
+  return surroundings;
+}
+
+}  // namespace
+
 LoneWorker::LoneWorker(const std::string& binary, const Surroundings& surroundings)
     : RunningProgram({RunfilePath(binary), "--holdfast_role=worker", "--worker_listen=127.0.0.1:0"},
-                     surroundings) {}
+                     WithOwnTmpdir(surroundings)) {}
 
 std::string LoneWorker::address() const {
   int port = 0;

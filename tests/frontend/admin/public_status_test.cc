@@ -123,9 +123,9 @@ TEST(PublicStatusTest, ChangesTheSecretsAndNothingElse) {
 
 TEST(PublicStatusTest, SessionsCanStillBeToldApart) {
   EXPECT_EQ(ShortenSessionId(0), 0);
-  EXPECT_EQ(ShortenSessionId(0x123456789abcdef0), 0xdef0);
-  EXPECT_EQ(ShortenSessionId(0x1234567800000001), 1);
-  EXPECT_EQ(ShortenSessionId(0x1234567800000000), 0x10000);  // Not "none".
+  EXPECT_EQ(ShortenSessionId(1234567890123456789), 56789);
+  EXPECT_EQ(ShortenSessionId(1234567890123400001), 1);
+  EXPECT_EQ(ShortenSessionId(1234567890123400000), 100'000);  // Not "none".
   admin::ServiceStatus status;
   status.add_sessions()->set_id(0x123456789abcdef0);
   status.add_workers()->set_session(0x123456789abcdef0);
