@@ -83,7 +83,7 @@ within() {
 # Installs podman and the packages "$@".
 install_tools() {
   local missing=() package
-  for package in podman buildah runc netavark aardvark-dns iptables mmdebstrap "$@"; do
+  for package in podman buildah catatonit runc netavark aardvark-dns iptables mmdebstrap "$@"; do
     [[ $(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] ||
       missing+=("$package")
   done
