@@ -179,6 +179,12 @@ report "haproxy -c, with names, as the ConfigMap has it" "$(
   check_haproxy "$directory/haproxy.cfg" FRONTS_DOMAIN="$domain"
   diff "$directory/haproxy.cfg" "$balancer"
 )"
+report "HAProxy keeps connections for as long as the service keeps idle sessions" "$(
+  idle=$(sed -nE 's/^\| `--session_idle_timeout` \| `([^`]+)` .*/\1/p' deploy/REFERENCE.md)
+  for side in client server; do
+    grep -qx "    timeout $side ${idle:-unknown}" "$balancer" || echo "not timeout $side $idle"
+  done
+)"
 sed 's/use-server/use-servers/' "$balancer" >"$directory/misspelt.cfg"
 report "haproxy -c finds what is misspelt" "$(
   found=$(check_haproxy "$directory/misspelt.cfg")
