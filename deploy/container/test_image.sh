@@ -50,6 +50,16 @@ for image in holdfast holdfast-clang; do
     give_up "$image is built" "$(tail -n 50 "$directory/log")"
   size=$(podman image inspect --format '{{.Size}}' "localhost/$image")
   report "$image is built: $((size / 1000000)) MB, in $(since "$start") s" ""
+  report "the labels of $image say what it is" "$(
+    labels=$(podman image inspect --format \
+      '{{range $name, $value := .Labels}}{{$name}}={{$value}}{{"\n"}}{{end}}' "localhost/$image")
+    [[ -n $version ]] || echo "There is no version in common/version.h."
+    for label in title=Holdfast description="Compiler services that survive their compilers" \
+      licenses=Apache-2.0 base.name="$base" version="$version" revision="$revision"; do
+      grep -qxF "org.opencontainers.image.$label" <<<"$labels" ||
+        printf 'Not %s:\n%s\n' "$label" "$labels"
+    done
+  )"
 done
 copy_client() {
   build localhost/holdfast-client --target client &&
@@ -148,6 +158,19 @@ report "podman healthcheck run finds out that it hangs" "$(
   signal_front STOP
   if is_healthy >/dev/null 2>&1; then echo "It does not."; fi
   signal_front CONT
+)"
+# The spawner reaps workers; what nobody waits for falls to process 1.
+report "process 1 reaps an orphan" "$(
+  podman exec "$container" bash -c '
+    orphan=$(sleep 600 >/dev/null 2>&1 & echo "$!")
+    read -ra stat <"/proc/$orphan/stat"
+    [[ ${stat[3]} == 1 ]] || echo "Its parent is ${stat[3]}."
+    kill "$orphan"
+    for ((i = 0; i < 100; i++)); do
+      [[ -e /proc/$orphan ]] || exit 0
+      sleep 0.05
+    done
+    grep -E "^(Name|State|PPid):" "/proc/$orphan/status"' 2>&1 || echo "podman exec: $?"
 )"
 report "it leaves no zombie" "$(podman top "$container" pid state args | awk '$2 == "Z"')"
 stop_container holdfast
