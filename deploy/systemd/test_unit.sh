@@ -27,8 +27,8 @@ prepare binutils
 
 # ---- a machine with the unit ----
 
-# With the libraries of the image.
-libraries=$(sed -nE 's/^ +(libprometheus.*) .$/\1/p' deploy/container/Dockerfile)
+# With the libraries that the unit's file names.
+libraries=$(sed -nE 's/^# +apt-get install (lib.*)/\1/p' deploy/systemd/holdfast.service)
 cat >"$directory/Dockerfile" <<END
 FROM $base
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
