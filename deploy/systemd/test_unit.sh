@@ -147,7 +147,8 @@ start=$EPOCHREALTIME
 inside systemctl stop holdfast >"$directory/log" 2>&1
 report "systemctl stop drains, after $(since "$start") s" "$(
   [[ $(show Result) == success && $(show ExecMainStatus) == 0 ]] || journal
-  journal | grep -q 'draining' || echo "It did not drain: $(journal)"
+  # No pipe: grep would not read it to its end.
+  grep -q 'draining' <<<"$(journal)" || echo "It did not drain: $(journal)"
   [[ $(inside bash -c 'ls -d /var/lib/holdfast/holdfast-scratch-*' 2>/dev/null) == '' ]] ||
     echo "There is scratch data."
 )"
