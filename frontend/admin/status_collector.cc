@@ -1,5 +1,6 @@
 #include "frontend/admin/status_collector.h"
 
+#include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -76,6 +77,7 @@ void StatusCollector::SetAddresses(const std::string& address, const std::string
 admin::ServiceStatus StatusCollector::Collect(const admin::GetStatusRequest& request) const {
   admin::ServiceStatus status;
   status.set_version(kVersion);
+  status.set_build(absl::StrCat(kCompiler, ", gRPC ", grpc::Version()));
   status.set_pid(getpid());
   *status.mutable_time() = ToProto(absl::Now());
   *status.mutable_start_time() = ToProto(start_);

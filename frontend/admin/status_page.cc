@@ -128,8 +128,8 @@ std::string Header(const admin::ServiceStatus& status) {
                                   "<span>", Escape(status.reason()), "</span>\n",
                                   "<nav><a href=\"/statusz.json\">JSON</a> · <a "
                                   "href=\"/metrics\">metrics</a></nav></header>\n");
-  absl::StrAppend(&html, "<p>version ", Escape(status.version()), ", pid ", status.pid(),
-                  ", serves on ", Escape(status.address()), "</p>\n");
+  absl::StrAppend(&html, "<p>version ", Escape(status.version()), " (", Escape(status.build()),
+                  "), pid ", status.pid(), ", serves on ", Escape(status.address()), "</p>\n");
   absl::StrAppend(&html, "<p>", Escape(status.compiler_version()), "; worker <code>",
                   Escape(status.worker_binary()), "</code></p>\n");
   return html;

@@ -204,6 +204,7 @@ std::string StatusText(const admin::ServiceStatus& status) {
   lines.AddField("metrics", status.metrics_address().empty()
                                 ? "off"
                                 : absl::StrCat("http://", status.metrics_address(), "/metrics"));
+  lines.AddField("build", status.build());
   lines.AddField("worker", status.worker_binary());
   lines.AddField("compiler", status.compiler_version());
   lines.AddField("sessions", SessionCounts(status));

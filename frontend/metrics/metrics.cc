@@ -23,12 +23,6 @@ void Append(Families more, Families* families) {
                    std::make_move_iterator(more.end()));
 }
 
-#ifdef __clang__
-constexpr char kCompiler[] = __VERSION__;  // Names itself.
-#else
-constexpr char kCompiler[] = "GCC " __VERSION__;
-#endif
-
 std::string SessionLabel(int state) {
   return std::string(SessionStateName(static_cast<SessionState>(state)));
 }

@@ -65,7 +65,8 @@ TEST_F(AdminTest, EachTextFitsAndSaysWhatThereIs) {
   const std::map<std::string, std::vector<std::string>> expected = {
       {"status",
        {"^Holdfast [0-9.]+, front-7 \\(pid [0-9]+\\), up .*: ready\n", "sessions   1: 1 resident\n",
-        "compiler   misbehaving 1.0\n", "Step +3 +[0-9.]+[um]?s +[0-9.]+[um]?s +[0-9.]+[um]?s\n",
+        "build      (GCC|.*[Cc]lang) .*, gRPC [0-9.]+\n", "compiler   misbehaving 1.0\n",
+        "Step +3 +[0-9.]+[um]?s +[0-9.]+[um]?s +[0-9.]+[um]?s\n",
         "--worker_memory_limit_bytes +4 GiB +(cgroup_v[12]|watchdog)\n", "last .* ago: SIGSEGV\n",
         "--max_record_bytes +[0-9.]+ [KM]?i?B +4 GiB\n"}},
       {"sessions", {"resident +[0-9]+s +[0-9]+s +3 +[0-9]+ +b[a-z:/]+\\.\\.\\.x+/end\n"}},

@@ -76,6 +76,7 @@ admin::ServiceStatus MakeHostileStatus() {
   std::string hostile = "\x1b[2J\n";
   for (int i = 0; i < 60; ++i) absl::StrAppend(&hostile, u8"\u4e16\u754c/x\u0301\u202e");
   status.set_version(hostile);
+  status.set_build(hostile);
   status.set_front_name(hostile);
   status.set_reason(hostile);
   status.set_address(hostile);

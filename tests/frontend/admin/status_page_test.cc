@@ -23,6 +23,7 @@ admin::ServiceStatus SomeStatus() {
   const absl::Time now = absl::FromUnixSeconds(1'000'000);
   *status.mutable_time() = ToProto(now);
   *status.mutable_start_time() = ToProto(now - absl::Seconds(200));
+  status.set_build("GCC 12, gRPC 1.51");
   status.set_readiness(admin::ServiceStatus::NOT_READY);
   status.set_reason("the binary is <gone>");
   admin::Session* session = status.add_sessions();
@@ -58,9 +59,10 @@ HttpReply Get(const std::string& path) {
 
 TEST(StatusPageTest, ShowsWhatThereIs) {
   const std::string html = Get("/statusz").body;
-  EXPECT_THAT(html, AllOf(HasSubstr(">not ready<"), HasSubstr(">3m20s<"), HasSubstr(">52 MiB<"),
-                          HasSubstr(">59s<"), HasSubstr(">17<"), HasSubstr(">870us<"),
-                          HasSubstr("…99695"), HasSubstr("killed by signal 6")));
+  EXPECT_THAT(html,
+              AllOf(HasSubstr(">not ready<"), HasSubstr(">3m20s<"), HasSubstr(">52 MiB<"),
+                    HasSubstr("(GCC 12, gRPC 1.51)"), HasSubstr(">59s<"), HasSubstr(">17<"),
+                    HasSubstr(">870us<"), HasSubstr("…99695"), HasSubstr("killed by signal 6")));
 }
 
 TEST(StatusPageTest, EscapesWhatComesFromElsewhere) {
