@@ -48,9 +48,11 @@ absl::optional<char32_t> TakeCharacter(absl::string_view* text) {
 }
 
 bool IsFormatCharacter(char32_t character) {
-  return (character >= 0x200b && character <= 0x200f) ||
+  return character == 0x061c || character == 0x180e ||
+         (character >= 0x200b && character <= 0x200f) ||
          (character >= 0x2028 && character <= 0x202e) ||
-         (character >= 0x2060 && character <= 0x206f) || character == 0xfeff;
+         (character >= 0x2060 && character <= 0x206f) || character == 0xfeff ||
+         (character >= 0xfff9 && character <= 0xfffb);
 }
 
 std::string ToUtf8(absl::string_view bytes) {

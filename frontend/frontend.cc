@@ -310,7 +310,8 @@ void Frontend::TellMechanisms() {
 }
 
 void Frontend::ReopenLogs(int signal) {
-  if (ReopenLog() && worker_log_->Reopen()) {
+  const bool is_open = ReopenLog();
+  if (worker_log_->Reopen() && is_open) {
     LogInfo(Subsystem::kLog, "logs are opened anew", {{"signal", signal}});
   }
 }
@@ -356,6 +357,7 @@ std::unique_ptr<Operations> Frontend::MakeOperations() {
   sources.options = &options_;
   sources.worker_binary = worker_path_;
   sources.readiness = &readiness_;
+  sources.liveness = &liveness_;
   sources.description = &description_;
   sources.journal = &journal_;
   sources.metrics = &metrics_;

@@ -13,6 +13,7 @@
 #include "common/byte_buffer.h"
 #include "common/invariant.h"
 #include "common/roles.h"
+#include "common/utf8.h"
 #include "common/worker_progress.h"
 #include "frontend/crash_reports/failure_site.h"
 #include "frontend/restart_policy.h"
@@ -261,7 +262,7 @@ void WorkerSlot::FillFailure(const ProcessExit& exit) {
   failure_ = Judge(exit);
   failure_.set_stderr_tail(PrintableTail(stderr_tail_.text()));  // It must be UTF-8.
   if (!exit.known && kill_reason_.cause() == WorkerFailure::UNKNOWN && !is_retired_) {
-    failure_.set_stderr_tail(absl::StrCat(failure_.stderr_tail(), exit.error));
+    failure_.set_stderr_tail(absl::StrCat(failure_.stderr_tail(), ToUtf8(exit.error)));
   }
   failure_.set_signal(exit.signal);
   failure_.set_exit_code(exit.exit_code);

@@ -28,16 +28,19 @@ Threshold thresholds[kSubsystems];
 
 std::atomic<int64_t> suppressed_lines{0};
 
-// A pipe that nobody reads must not stop the service: only what can be written at once is.
-void WriteToStderr(absl::string_view text) {
-  while (!text.empty()) {
+// A pipe that nobody reads must not stop the service: only what can be written at once is. How much
+// that was.
+size_t WriteToStderr(absl::string_view text) {
+  size_t total = 0;
+  while (total < text.size()) {
     pollfd stderr_fd = {STDERR_FILENO, POLLOUT, 0};
-    if (poll(&stderr_fd, 1, /*timeout=*/0) != 1 || (stderr_fd.revents & POLLOUT) == 0) return;
-    const size_t size = std::min<size_t>(text.size(), PIPE_BUF);  // There is room for so much.
-    const ssize_t written = write(STDERR_FILENO, text.data(), size);
-    if (written <= 0) return;
-    text.remove_prefix(static_cast<size_t>(written));
+    if (poll(&stderr_fd, 1, /*timeout=*/0) != 1 || (stderr_fd.revents & POLLOUT) == 0) break;
+    const size_t size = std::min<size_t>(text.size() - total, PIPE_BUF);  // There is so much room.
+    const ssize_t written = write(STDERR_FILENO, text.data() + total, size);
+    if (written <= 0) break;
+    total += static_cast<size_t>(written);
   }
+  return total;
 }
 
 class ServiceLog {
@@ -60,17 +63,25 @@ class ServiceLog {
   }
 
   void Write(LogLevel level, Subsystem subsystem, absl::string_view message, LogFields fields) {
-    const std::lock_guard<std::mutex> lock(mutex_);
     const absl::Time now = absl::Now();
     absl::optional<int64_t> repeats = 0;
-    if (level > LogLevel::kDebug) repeats = repeats_->Admit(level, subsystem, message, now);
+    LogFormat format = LogFormat::kText;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      format = options_.format;
+      if (level > LogLevel::kDebug) repeats = repeats_->Admit(level, subsystem, message, now);
+    }
     if (!repeats.has_value()) {
       ++suppressed_lines;
       return;
     }
     std::vector<LogField> all(fields.begin(), fields.end());
     if (*repeats > 0) all.emplace_back("suppressed", *repeats);
-    WriteLine({now, level, subsystem, message, all});
+    // Without the mutex: Protocol Buffers may have something to say of what is formatted, which is
+    // logged, too.
+    const std::string line = FormatLine(format, {now, level, subsystem, message, all});
+    const std::lock_guard<std::mutex> lock(mutex_);
+    WriteLine(line);
   }
 
   void FlushRepeats() {
@@ -93,24 +104,28 @@ class ServiceLog {
   void TellRepeats() {
     for (const RepeatLimiter::Suppressed& kind : repeats_->TakeSuppressed()) {
       const LogField fields[] = {{"repeated", kind.message}, {"suppressed", kind.lines}};
-      WriteLine({absl::Now(), kind.level, kind.subsystem, "repeats were suppressed", fields});
+      WriteLine(FormatLine(options_.format, {absl::Now(), kind.level, kind.subsystem,
+                                             "repeats were suppressed", fields}));
     }
   }
 
-  void WriteLine(const LogLine& line) {
-    const std::string text = FormatLine(options_.format, line);
+  void WriteLine(const std::string& line) {
     if (file_ != nullptr) {
-      file_->Write(text);
+      file_->Write(line);
       file_->Flush();
     }
-    if (options_.to_stderr || is_file_lost_) WriteToStderr(absl::StrCat(text, "\n"));
+    if (!options_.to_stderr && !is_file_lost_) return;
+    const std::string text = absl::StrCat(is_stderr_torn_ ? "\n" : "", line, "\n");
+    const size_t written = WriteToStderr(text);
+    if (written > 0) is_stderr_torn_ = written < text.size();
   }
 
   std::mutex mutex_;  // Guards all below. Not Abseil's: all tests log, and TSan sees through this.
   LogOptions options_;
   absl::optional<RepeatLimiter> repeats_{options_.repeats};
   std::unique_ptr<LogFile> file_;
-  bool is_file_lost_ = false;  // It could not be opened (anew).
+  bool is_file_lost_ = false;    // It could not be opened (anew).
+  bool is_stderr_torn_ = false;  // In the middle of a line.
 };
 
 // Never destroyed: something may be logged at exit.

@@ -20,7 +20,7 @@ namespace holdfast {
 
 struct LogOptions {
   std::string directory;   // Of holdfast.log, see LogFile; empty: no file.
-  bool to_stderr = false;  // Of which a line is lost that it does not take at once.
+  bool to_stderr = false;  // Where lines are lost, or cut, that it does not take at once.
   LogFormat format = LogFormat::kText;
   LogLevels levels;
   // Of debug lines, all are written: who asks for details wants them.

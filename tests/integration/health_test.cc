@@ -299,6 +299,7 @@ TEST(HealthTest, AFrontThatStandsStillIsNotReady) {
   EXPECT_EQ(Ask(service, "/readyz?draining=404").status, 503);
   EXPECT_EQ(Ask(service, "/healthz").status, 503);
   EXPECT_EQ(service.Metric("holdfast_ready"), 0);
+  EXPECT_THAT(Ask(service, "/statusz.json").body, HasSubstr("\"reason\": \"stuck: "));
   ASSERT_EQ(ptrace(PTRACE_DETACH, service.pid(), nullptr, nullptr), 0);
   EXPECT_TRUE(AwaitStatus(service, "/readyz", 200));
   EXPECT_EQ(service.Terminate(), 0);

@@ -13,6 +13,8 @@
 
 #include "absl/strings/match.h"
 #include "common/unique_fd.h"
+#include "frontend/logging/library_log.h"
+#include "proto/worker_failure.pb.h"
 #include "tests/frontend/logging/log_fixture.h"
 
 namespace holdfast {
@@ -185,6 +187,19 @@ TEST_F(LogTest, FallsBackToStderrUntilTheFileCanBeOpened) {
   EXPECT_THAT(Lines(file_), ElementsAre("info    pool          to the file"));
 }
 
+TEST_F(LogTest, LibrariesMayComplainOfWhatIsLogged) {
+  LogOptions options = Options(directory_);
+  options.format = LogFormat::kJson;
+  InitLogging(options);
+  LogForLibraries();
+  WorkerFailure failure;
+  failure.set_stderr_tail("\xff is no UTF-8");
+  LogWarning(kPool, "fails", {{"failure", failure, "in words"}});
+  const std::string text = Read(file_);
+  EXPECT_THAT(text, HasSubstr("\"message\":\"Protocol Buffers\""));
+  EXPECT_THAT(text, HasSubstr("\"message\":\"fails\""));
+}
+
 TEST_F(LogTest, StderrThatNobodyReadsStopsNothing) {
   LogOptions options = Options(directory_);
   options.to_stderr = true;
@@ -195,10 +210,21 @@ TEST_F(LogTest, StderrThatNobodyReadsStopsNothing) {
   const UniqueFd stderr_before(dup(STDERR_FILENO));
   ASSERT_EQ(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
   close(ends[1]);
-  const std::string kilobyte(1024, 'x');
-  for (int i = 0; i < 100; ++i) LogInfo(kPool, "more than a pipe takes", {{"what", kilobyte}});
-  dup2(stderr_before.get(), STDERR_FILENO);
+  const std::string much(10'000, 'x');
+  for (int i = 0; i < 100; ++i) LogInfo(kPool, "more than a pipe takes", {{"what", much}});
   EXPECT_EQ(Lines(file_).size(), 100);
+  // Once it is read again, lines are whole, but for the one that was cut.
+  std::string text(1 << 20, '\0');
+  text.resize(static_cast<size_t>(read(reading.get(), text.data(), text.size())));
+  LogInfo(kPool, "whole");
+  char rest[1024];
+  const ssize_t size = read(reading.get(), rest, sizeof(rest));
+  dup2(stderr_before.get(), STDERR_FILENO);
+  text.append(rest, static_cast<size_t>(size));
+  EXPECT_GT(text.size(), 10'000u);
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  EXPECT_THAT(lines.back(), HasSubstr(" info    pool          whole"));
+  EXPECT_LT(lines.back().size(), 100u) << "it begins where the cut one ends";
 }
 
 TEST_F(LogTest, LinesOfThreadsAreWhole) {
