@@ -88,9 +88,9 @@ absl::Status RemoveStaleSocket(const sockaddr_un& address) {
   if (is_connected || errno == EAGAIN) {
     return absl::InvalidArgumentError("another process listens on it");
   }
-  if (errno != ECONNREFUSED) return ErrnoError();
-  unlink(address.sun_path);
-  return absl::OkStatus();
+  if (errno == ECONNREFUSED) unlink(address.sun_path);
+  // ENOENT: the spawner of that run has just removed it.
+  return errno == ECONNREFUSED || errno == ENOENT ? absl::OkStatus() : ErrnoError();
 }
 
 // /etc/hosts may name an address twice.

@@ -51,26 +51,21 @@ void RemoveStaleScratch(const std::string& parent) {
   }
 }
 
-struct Scratch {
-  std::string path;
-  UniqueFd lock;  // None: it cannot be made, see `errno`.
-};
-
 bool IsRemoved(const UniqueFd& directory) {
   struct stat info {};
   return fstat(directory.get(), &info) == 0 && info.st_nlink == 0;
 }
 
-Scratch MakeScratch(const std::string& parent) {
-  // Another service that starts may take it for stale before it is locked: then another is made.
+// False: it cannot be made, see `errno`. Without a lock, there are none on that file system, and
+// nobody takes the directory for stale.
+bool MakeScratch(const std::string& parent, std::string* path, UniqueFd* lock) {
   for (;;) {
-    Scratch scratch;
-    scratch.path = absl::StrCat(parent, "/", kScratchPrefix, kRandomSuffix);
-    if (mkdtemp(scratch.path.data()) == nullptr) return scratch;
-    scratch.lock = LockDirectory(scratch.path);
-    const bool is_taken =
-        scratch.lock ? IsRemoved(scratch.lock) : errno == EWOULDBLOCK || errno == ENOENT;
-    if (!is_taken) return scratch;
+    *path = absl::StrCat(parent, "/", kScratchPrefix, kRandomSuffix);
+    if (mkdtemp(path->data()) == nullptr) return false;
+    *lock = LockDirectory(*path);
+    // Another service that starts may take it for stale before it is locked: then another is made.
+    const bool is_taken = *lock ? IsRemoved(*lock) : errno == EWOULDBLOCK || errno == ENOENT;
+    if (!is_taken) return true;
   }
 }
 
@@ -107,10 +102,9 @@ absl::StatusOr<WorkingDirectory> WorkingDirectory::Make(const std::string& path)
   const bool has_disk = std::filesystem::is_directory(directory.path_ + "/disk", ignored);
   const std::string parent = directory.path_ + (has_disk ? "/disk" : "");
   RemoveStaleScratch(parent);
-  Scratch scratch = MakeScratch(parent);
-  if (!scratch.lock) return Failed("make", scratch.path);
-  directory.scratch_ = std::move(scratch.path);
-  directory.scratch_lock_ = std::move(scratch.lock);
+  if (!MakeScratch(parent, &directory.scratch_, &directory.scratch_lock_)) {
+    return Failed("make", directory.scratch_);
+  }
   // Left by a run that was killed: a client must not take them for ours.
   directory.Remove("port.txt");
   directory.Remove("pid.txt");

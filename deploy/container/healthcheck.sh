@@ -7,11 +7,16 @@ set -euo pipefail
 path=/healthz
 host=127.0.0.1
 port=$(<"$1/metrics_port.txt")
-# Also as two arguments; the last one counts.
-arguments=$(tr '\0' = <"/proc/$(<"$1/pid.txt")/cmdline")
-if [[ $arguments =~ .*=--?metrics_listen=([^=]+):[0-9]+= ]]; then
-  host=${BASH_REMATCH[1]}
-fi
+mapfile -d '' -t arguments <"/proc/$(<"$1/pid.txt")/cmdline"
+for i in "${!arguments[@]}"; do
+  # Also as two arguments; the last one counts.
+  case ${arguments[i]} in
+    --metrics_listen | -metrics_listen) listen=${arguments[i + 1]} ;;
+    --metrics_listen=* | -metrics_listen=*) listen=${arguments[i]#*=} ;;
+    *) continue ;;
+  esac
+  host=${listen%:*}
+done
 exec 3<>"/dev/tcp/$host/$port"
 printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$path" >&3
 read -r -t 4 status <&3

@@ -20,7 +20,8 @@ constexpr Row kTable[] = {
     {Metric::kBuildInfo, MetricType::Gauge, "holdfast_build_info",
      "Always 1. The labels say what is running."},
     {Metric::kReady, MetricType::Gauge, "holdfast_ready",
-     "1: workers can be started, and new calls are accepted. 0: not, or no longer."},
+     "1: workers can be started, and new calls are accepted. 0: not, or no longer, or the service "
+     "stands still."},
     {Metric::kDraining, MetricType::Gauge, "holdfast_draining",
      "1: the service was told to end, and has not yet. 0: it was not."},
 

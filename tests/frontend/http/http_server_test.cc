@@ -177,7 +177,7 @@ TEST(HttpServerTest, SomeWhoNeverAskDelayNobody) {
   for (int i = 0; i < 12; ++i) connections.push_back(ConnectToPort(server->port()));
   const absl::Time start = absl::Now();
   EXPECT_EQ(HttpGet(server->port(), "/echo").status, 200);
-  EXPECT_LT(absl::Now() - start, absl::Seconds(1));
+  EXPECT_LT(absl::Now() - start, absl::Milliseconds(1900)) << "they are dropped after two seconds";
 }
 
 TEST(HttpServerTest, ManyWhoNeverAskAreDropped) {
