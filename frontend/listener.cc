@@ -137,7 +137,7 @@ absl::Status Listener::ListenUnix(const std::string& path) {
   path.copy(address.sun_path, path.size());
   UniqueFd fd = NewSocket(AF_UNIX);
   if (!fd) return ErrnoError();
-  const absl::Status status = RemoveStaleSocket(address);
+  absl::Status status = RemoveStaleSocket(address);
   if (!status.ok()) return status;
   // The file gets its mode from the socket: there is no moment in which others may open it.
   if (fchmod(fd.get(), 0600) != 0 ||

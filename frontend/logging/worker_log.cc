@@ -30,13 +30,13 @@ WorkerLog::~WorkerLog() {
 bool WorkerLog::Reopen() {
   if (directory_.empty()) return true;
   absl::StatusOr<std::unique_ptr<LogFile>> file = LogFile::Open(directory_, "workers.log");
-  if (file.ok()) {
-    file_ = *std::move(file);
-  } else {
+  if (!file.ok()) {
     LogWarning(Subsystem::kLog, "log of the workers not opened",
                {{"why", file.status().message()}});
+    return false;
   }
-  return file.ok();
+  file_ = *std::move(file);
+  return true;
 }
 
 void WorkerLog::WorkerOutput(uint64_t worker, bool is_stderr, absl::string_view bytes) {
