@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +41,10 @@ class WorkerProcess {
     absl::StatusOr<FdPair> out = MakePipe();
     absl::StatusOr<FdPair> err = MakePipe();
     const std::string progress_flag = absl::StrCat("--worker_progress_file=", progress_file);
+    // It goes with the test, for the worker leaves it.
+    std::string scratch = absl::StrCat(testing::TempDir(), "/worker-XXXXXX");
+    EXPECT_NE(mkdtemp(scratch.data()), nullptr);
+    const std::string scratch_flag = absl::StrCat("--worker_scratch_directory=", scratch);
     pid_ = fork();
     if (pid_ == 0) {
       const rlimit no_core{0, 0};
@@ -47,7 +52,7 @@ class WorkerProcess {
       dup2(out->second.get(), STDOUT_FILENO);
       dup2(err->second.get(), STDERR_FILENO);
       execl(kWorker, kWorker, "--holdfast_role=worker", "--worker_listen=127.0.0.1:0",
-            progress_flag.c_str(), nullptr);
+            progress_flag.c_str(), scratch_flag.c_str(), nullptr);
       _exit(127);
     }
     err_ = std::move(err->first);
