@@ -21,8 +21,7 @@ ABSL_FLAG(std::string, listen, "127.0.0.1:0",
 ABSL_FLAG(
     std::string, metrics_listen, "127.0.0.1:0",
     "Where to serve /metrics, /healthz, /readyz and /statusz over HTTP: HOST:PORT (IPv4; port 0: "
-    "any free "
-    "one); empty: nowhere.");
+    "any free one); empty: nowhere.");
 ABSL_FLAG(std::string, working_dir, "",
           "Directory for port.txt, pid.txt, logs/ and scratch data. Default: a fresh one, which is "
           "removed at exit.");

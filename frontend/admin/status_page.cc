@@ -113,7 +113,7 @@ class Ages {
 };
 
 std::string SessionName(int64_t id) {
-  return id == 0 ? "" : absl::StrFormat("…%05d", ShortenSessionId(id) % 100'000);
+  return id == 0 ? "" : absl::StrFormat("…%05d", id % 100'000);
 }
 std::string NumberOrNothing(uint64_t number) { return number == 0 ? "" : absl::StrCat(number); }
 
