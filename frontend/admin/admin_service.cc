@@ -57,11 +57,7 @@ grpc::Status AdminService::KillWorker(grpc::ServerContext* /*context*/,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::ReadLog(grpc::ServerContext* context,
-                                   const admin::ReadLogRequest* request,
-                                   grpc::ServerWriter<admin::LogLines>* writer) {
-  grpc::Status status = CheckRange("lines", request->lines(), kMaxLogLines);
-  if (!status.ok()) return status;
+grpc::Status AdminService::ReadLog(grpc::ServerContext* context, LogStream* stream) {
   {
     absl::MutexLock lock(&mutex_);
     if (log_readers_ == kMaxLogReaders) {
@@ -74,27 +70,44 @@ grpc::Status AdminService::ReadLog(grpc::ServerContext* context,
     absl::MutexLock lock(&mutex_);
     --log_readers_;
   });
-  return WriteLog(*request, context, writer);
+  admin::ReadLogRequest request;
+  if (!AwaitReader(context, [&] { return stream->Read(&request); })) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "the call has 0 requests, must have 1"};
+  }
+  const grpc::Status status = CheckRange("lines", request.lines(), kMaxLogLines);
+  return status.ok() ? WriteLog(request, context, stream) : status;
 }
 
 grpc::Status AdminService::WriteLog(const admin::ReadLogRequest& request,
-                                    grpc::ServerContext* context,
-                                    grpc::ServerWriter<admin::LogLines>* writer) {
+                                    grpc::ServerContext* context, LogStream* stream) {
   LogTail tail(deps_.log_file, request.lines());
-  bool is_last = !request.follow();
+  bool is_last_look = !request.follow();
   while (!context->IsCancelled()) {
     admin::LogLines reply;
     for (std::string& line : tail.Read()) reply.add_lines(std::move(line));
     if (reply.lines_size() > 0) {
-      if (!Write(reply, context, writer)) break;
+      if (!AwaitReader(context, [&] { return stream->Write(reply); })) break;
       continue;
     }
-    if (is_last) return grpc::Status::OK;
+    if (is_last_look) {
+      EndLog(context, stream);
+      return grpc::Status::OK;
+    }
     // After a stop it looks once more.
     absl::MutexLock lock(&mutex_);
-    is_last = mutex_.AwaitWithTimeout(absl::Condition(&is_stopped_), kLookPeriod);
+    is_last_look = mutex_.AwaitWithTimeout(absl::Condition(&is_stopped_), kLookPeriod);
   }
   return grpc::Status::CANCELLED;
+}
+
+void AdminService::EndLog(grpc::ServerContext* context, LogStream* stream) {
+  admin::LogLines last;
+  last.set_is_last(true);
+  AwaitReader(context, [&] { return stream->Write(last); });
+  // Once the connection is closed, whatever the client's gRPC writes to it, be it how much more it
+  // would take, loses the client what it has not read. So the client closes its side first.
+  admin::ReadLogRequest none;
+  AwaitReader(context, [&] { return stream->Read(&none); });
 }
 
 grpc::Status AdminService::GetMetrics(grpc::ServerContext* /*context*/,
@@ -104,16 +117,15 @@ grpc::Status AdminService::GetMetrics(grpc::ServerContext* /*context*/,
   return grpc::Status::OK;
 }
 
-bool AdminService::Write(const admin::LogLines& lines, grpc::ServerContext* context,
-                         grpc::ServerWriter<admin::LogLines>* writer) {
+bool AdminService::AwaitReader(grpc::ServerContext* context, absl::FunctionRef<bool()> operation) {
   {
     absl::MutexLock lock(&mutex_);
-    writes_[context] = absl::Now();
+    waits_[context] = absl::Now();
   }
-  const bool is_written = writer->Write(lines);
+  const bool ok = operation();
   absl::MutexLock lock(&mutex_);
-  writes_.erase(context);
-  return is_written;
+  waits_.erase(context);
+  return ok;
 }
 
 grpc::Status AdminService::OnLoop(absl::FunctionRef<void()> work) {
@@ -130,12 +142,12 @@ void AdminService::Stop() {
 
 void AdminService::CutSlowReaders() {
   absl::MutexLock lock(&mutex_);
-  const absl::Time oldest = absl::Now() - kMaxWrite;
-  absl::erase_if(writes_, [oldest](const auto& write) {
-    if (write.second > oldest) return false;
+  const absl::Time oldest = absl::Now() - kMaxWait;
+  absl::erase_if(waits_, [oldest](const auto& wait) {
+    if (wait.second > oldest) return false;
     LogInfo(Subsystem::kAdmin, "a reader of the log is cut off: it takes nothing",
-            {{"for", kMaxWrite}});
-    write.first->TryCancel();
+            {{"for", kMaxWait}});
+    wait.first->TryCancel();
     return true;
   });
 }

@@ -28,8 +28,10 @@ namespace holdfast {
 // Thread-safe. Calls block their thread: those for the log for as long as they like.
 class AdminService final : public admin::Admin::Service {
  public:
-  // A reader who takes nothing of the log for so long is cut off.
-  static constexpr absl::Duration kMaxWrite = absl::Seconds(5);
+  using LogStream = grpc::ServerReaderWriter<admin::LogLines, admin::ReadLogRequest>;
+
+  // A reader of the log who is waited for so long is cut off.
+  static constexpr absl::Duration kMaxWait = absl::Seconds(5);
   // Readers of the log at once, each of which keeps a thread: half of AdminServer::kMaxThreads.
   static constexpr int kMaxLogReaders = 8;
 
@@ -52,22 +54,23 @@ class AdminService final : public admin::Admin::Service {
                      admin::DrainReply* reply) override;
   grpc::Status KillWorker(grpc::ServerContext* context, const admin::KillWorkerRequest* request,
                           admin::KillWorkerReply* reply) override;
-  grpc::Status ReadLog(grpc::ServerContext* context, const admin::ReadLogRequest* request,
-                       grpc::ServerWriter<admin::LogLines>* writer) override;
+  grpc::Status ReadLog(grpc::ServerContext* context, LogStream* stream) override;
   grpc::Status GetMetrics(grpc::ServerContext* context, const admin::GetMetricsRequest* request,
                           admin::MetricsText* reply) override;
 
   // Ends the calls of ReadLog, once they have said what there is; further ones do not follow.
   void Stop();
-  // Cancels those whose reader has not taken a message for kMaxWrite. To be called now and then.
+  // Cancels those that have waited for their reader for kMaxWait. To be called now and then.
   void CutSlowReaders();
 
  private:
   grpc::Status WriteLog(const admin::ReadLogRequest& request, grpc::ServerContext* context,
-                        grpc::ServerWriter<admin::LogLines>* writer);
-  // False: the call is over.
-  bool Write(const admin::LogLines& lines, grpc::ServerContext* context,
-             grpc::ServerWriter<admin::LogLines>* writer);
+                        LogStream* stream);
+  // Says that nothing follows, and waits until the reader knows.
+  void EndLog(grpc::ServerContext* context, LogStream* stream);
+  // What `operation`, which waits for the reader of a log, returns. False: the call is over, or the
+  // reader has closed its side.
+  bool AwaitReader(grpc::ServerContext* context, absl::FunctionRef<bool()> operation);
   // Runs `work` on the supervision thread.
   grpc::Status OnLoop(absl::FunctionRef<void()> work);
 
@@ -75,8 +78,8 @@ class AdminService final : public admin::Admin::Service {
   absl::Mutex mutex_;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
   int log_readers_ ABSL_GUARDED_BY(mutex_) = 0;
-  // The calls that write now, since when.
-  absl::flat_hash_map<grpc::ServerContext*, absl::Time> writes_ ABSL_GUARDED_BY(mutex_);
+  // The calls that wait for their reader now, since when.
+  absl::flat_hash_map<grpc::ServerContext*, absl::Time> waits_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace holdfast

@@ -143,12 +143,16 @@ absl::Status AdminClient::ReadLog(int lines, bool follow,
   admin::ReadLogRequest request;
   request.set_lines(lines);
   request.set_follow(follow);
-  const auto reader = stub_->ReadLog(&context, request);
+  const auto stream = stub_->ReadLog(&context);
+  stream->Write(request);
   admin::LogLines reply;
-  while (reader->Read(&reply)) {
+  while (!reply.is_last() && stream->Read(&reply)) {
     for (const std::string& line : reply.lines()) on_line(line);
   }
-  return Explain(reader->Finish(), "read the log of");
+  stream->WritesDone();
+  const grpc::Status status = stream->Finish();
+  // However the connection ends then.
+  return reply.is_last() ? absl::OkStatus() : Explain(status, "read the log of");
 }
 
 absl::StatusOr<std::string> AdminClient::GetMetrics() {

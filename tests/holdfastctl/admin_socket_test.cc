@@ -188,11 +188,16 @@ TEST(AdminSocketTest, BadRequestsAreRefusedByField) {
     admin::ReadLogRequest request;
     request.set_lines(lines);
     admin::LogLines reply;
-    const auto reader = admin->ReadLog(&context, request);
-    EXPECT_FALSE(reader->Read(&reply));
-    EXPECT_EQ(reader->Finish().error_message(),
+    const auto stream = admin->ReadLog(&context);
+    stream->Write(request);
+    EXPECT_FALSE(stream->Read(&reply));
+    EXPECT_EQ(stream->Finish().error_message(),
               absl::StrCat("lines is ", lines, ", must be in [0, 10000]"));
   }
+  grpc::ClientContext context;
+  const auto stream = admin->ReadLog(&context);
+  stream->WritesDone();
+  EXPECT_EQ(stream->Finish().error_message(), "the call has 0 requests, must have 1");
 }
 
 TEST(AdminSocketTest, ListsAreAsLongAsAsked) {
@@ -292,6 +297,7 @@ TEST(AdminSocketTest, TheEndWaitsForNoReader) {
   EXPECT_EQ(service.service().Terminate(), 0);
   EXPECT_LT(absl::Now() - start, absl::Seconds(10));
   EXPECT_EQ(follower.Wait(), 0) << follower.err();
+  EXPECT_THAT(follower.out(), HasSubstr("ending sessions"));
 }
 
 }  // namespace
