@@ -86,9 +86,10 @@ class Frontend {
  public:
   explicit Frontend(Options options)
       : options_(std::move(options)),
+        liveness_(&loop_),
+        readiness_(&liveness_),
         metrics_(RpcMethodNames(), LimitsOf(options_)),
         journal_({&metrics_, &readiness_, &description_}),
-        liveness_(&loop_),
         drain_(&loop_, {options_.session_drain_timeout, options_.drain_timeout},
                MakeDrainActions()),
         prefetched_(options_.warm_workers),
@@ -118,12 +119,12 @@ class Frontend {
   void EndSessions();
 
   const Options options_;
-  Metrics metrics_;
-  Readiness readiness_;
-  WorkerDescription description_;
-  Journal journal_;
   EventLoop loop_;
   Liveness liveness_;
+  Readiness readiness_;
+  Metrics metrics_;
+  WorkerDescription description_;
+  Journal journal_;
   Drain drain_;
   WorkingDirectory directory_;
   std::unique_ptr<WorkerLog> worker_log_;
@@ -152,10 +153,7 @@ absl::Status Frontend::Start(const std::string& program, bool is_worker) {
   for (const int signal : {SIGUSR1, SIGHUP}) {
     loop_.OnSignal(signal, [this, signal] { ReopenLogs(signal); });
   }
-  readiness_.Observe([this](const Readiness::Snapshot& now) {
-    metrics_.SetReadiness(now.is_ready(), now.state == ReadyState::kDraining);
-  });
-  metrics_.SetStuckCheck([this] { return !liveness_.Complaint().empty(); });
+  metrics_.SetReadiness(&readiness_);
   absl::Status status = StartProcesses(program, is_worker);
   if (status.ok()) status = StartServing();
   if (status.ok()) status = Announce();
@@ -201,7 +199,8 @@ absl::Status Frontend::StartProcesses(const std::string& program, bool is_worker
                {{"max_workers", options_.max_workers}, {"enough_for", workers}});
   }
   rpc_ = absl::make_unique<RpcServer>(
-      RpcServer::Options{options_.max_message_bytes, options_.grpc_reflection}, MakeHooks());
+      RpcServer::Options{options_.max_message_bytes, options_.grpc_reflection}, &readiness_,
+      MakeHooks());
   TellMechanisms();
   WorkerPool::Options pool_options;
   pool_options.warm = options_.warm_workers;
@@ -272,7 +271,7 @@ absl::Status Frontend::StartServing() {
   });
   if (!status.ok()) return status;
   // Draining is the last change, so none comes after the server's end.
-  readiness_.Observe([this](const Readiness::Snapshot& now) { rpc_->SetServing(now.is_ready()); });
+  readiness_.Observe([this](const Readiness::Snapshot& /*now*/) { rpc_->TellHealth(); });
   status = operations_->ServeAdmin();
   if (!status.ok()) return status;
   listener_->Start([this](UniqueFd connection) { rpc_->Serve(std::move(connection)); });
@@ -357,7 +356,6 @@ std::unique_ptr<Operations> Frontend::MakeOperations() {
   sources.options = &options_;
   sources.worker_binary = worker_path_;
   sources.readiness = &readiness_;
-  sources.liveness = &liveness_;
   sources.description = &description_;
   sources.journal = &journal_;
   sources.metrics = &metrics_;

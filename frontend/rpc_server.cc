@@ -14,7 +14,8 @@
 
 namespace holdfast {
 
-RpcServer::RpcServer(const Options& options, UnaryServer::Hooks hooks) : calls_(std::move(hooks)) {
+RpcServer::RpcServer(const Options& options, const Readiness* readiness, UnaryServer::Hooks hooks)
+    : health_(readiness), calls_(std::move(hooks)) {
   builder_.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
   builder_.SetMaxSendMessageSize(-1);  // Workers' replies are bounded where they come in.
   // Each message sets gRPC's timer anew, for 3 % of a step: the listener leaves it to the kernel.
@@ -64,8 +65,8 @@ void RpcServer::RunOnQueue(absl::AnyInvocable<void()> work) {
   holdfast::RunOnQueue(queue_.get(), std::move(work));
 }
 
-void RpcServer::SetServing(bool is_serving) {
-  RunOnQueue([this, is_serving] { health_.SetServing(is_serving); });
+void RpcServer::TellHealth() {
+  RunOnQueue([this] { health_.TellWatches(); });
 }
 
 void RpcServer::Drain(absl::AnyInvocable<void()> on_idle) {

@@ -18,6 +18,7 @@
 #include "common/unique_fd.h"
 #include "frontend/grpc_worker_client.h"
 #include "frontend/health/health_service.h"
+#include "frontend/health/readiness.h"
 
 namespace holdfast {
 
@@ -29,12 +30,13 @@ class RpcServer {
     bool has_reflection = true;
   };
 
-  RpcServer(const Options& options, UnaryServer::Hooks hooks);
+  // `readiness` outlives it: what probes are told, to the end.
+  RpcServer(const Options& options, const Readiness* readiness, UnaryServer::Hooks hooks);
   // After Shutdown(), or if Start() failed or was not called.
   ~RpcServer();
 
   // Serves `methods` of `service`, which are made for the queue. Internal: gRPC cannot start.
-  // Health is served beside it, as not serving.
+  // Health is served beside it.
   absl::Status Start(
       grpc::Service* service,
       const std::function<std::vector<UnaryServer::Method>(grpc::ServerCompletionQueue*)>& methods);
@@ -45,8 +47,8 @@ class RpcServer {
   // Any thread, until Shutdown(): runs `work` on the queue's thread.
   void RunOnQueue(absl::AnyInvocable<void()> work);
 
-  // Any thread, until Shutdown(): what probes are told from now on, to the end.
-  void SetServing(bool is_serving);
+  // Any thread, until Shutdown(): the readiness has changed.
+  void TellHealth();
 
   // The orderly end, in three steps. No new calls, but probes; `on_idle` runs, on the queue's
   // thread, when the last open one was answered.

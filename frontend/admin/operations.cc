@@ -56,7 +56,7 @@ absl::Status Operations::ServePages() {
                           sources_.metrics->Text()};
        }},
       HealthzPage(service_.liveness),
-      ReadyzPage(sources_.readiness, service_.liveness),
+      ReadyzPage(sources_.readiness),
   };
   if (options.status_page) {
     for (HttpPage& page : StatusPages([this] { return status_.Collect({}); })) {

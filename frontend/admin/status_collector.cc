@@ -106,14 +106,9 @@ admin::ServiceStatus StatusCollector::Collect(const admin::GetStatusRequest& req
 }
 
 void StatusCollector::AddReadiness(admin::ServiceStatus* status) const {
-  const std::string complaint = from_.liveness->Complaint();
-  if (!complaint.empty()) {
-    status->set_readiness(admin::ServiceStatus::NOT_READY);
-    status->set_reason(absl::StrCat("stuck: ", complaint));
-    return;
-  }
   const Readiness::Snapshot now = from_.readiness->Get();
-  status->set_readiness(kReadiness[static_cast<int>(now.state)]);
+  status->set_readiness(now.is_stuck ? admin::ServiceStatus::NOT_READY
+                                     : kReadiness[static_cast<int>(now.state)]);
   status->set_reason(now.reason);
 }
 

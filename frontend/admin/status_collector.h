@@ -15,7 +15,6 @@
 #include "frontend/admin/loop_caller.h"
 #include "frontend/benchmarks/benchmark_cache.h"
 #include "frontend/checkpoint.h"
-#include "frontend/health/liveness.h"
 #include "frontend/health/readiness.h"
 #include "frontend/metrics/metrics.h"
 #include "frontend/options.h"
@@ -39,7 +38,6 @@ class StatusCollector {
     LimitMechanisms mechanisms;
     std::string worker_binary;
     const Readiness* readiness = nullptr;
-    const Liveness* liveness = nullptr;
     const WorkerDescription* description = nullptr;
     const Journal* journal = nullptr;
     const Metrics* metrics = nullptr;

@@ -134,7 +134,7 @@ class HealthService::Watch {
   Tag done_{this, Event::kDone};
 };
 
-HealthService::HealthService() = default;
+HealthService::HealthService(const Readiness* readiness) : readiness_(readiness) {}
 
 HealthService::~HealthService() = default;
 
@@ -152,8 +152,7 @@ void HealthService::ListenForWatch() {
   watches_[key] = std::move(watch);
 }
 
-void HealthService::SetServing(bool is_serving) {
-  is_serving_ = is_serving;
+void HealthService::TellWatches() {
   for (const auto& [watch, owned] : watches_) watch->Tell();
 }
 
@@ -166,7 +165,8 @@ HealthService::Status HealthService::StatusOf(absl::string_view service) const {
   if (!service.empty() && service != compiler_gym::CompilerGymService::service_full_name()) {
     return HealthCheckResponse::SERVICE_UNKNOWN;
   }
-  return is_serving_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+  return readiness_->Get().is_ready() ? HealthCheckResponse::SERVING
+                                      : HealthCheckResponse::NOT_SERVING;
 }
 
 void HealthService::Check(UnaryCall* call) const {

@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "common/unary_server.h"
+#include "frontend/health/readiness.h"
 #include "proto/health.grpc.pb.h"
 
 namespace holdfast {
@@ -20,7 +21,8 @@ namespace holdfast {
 // service can say to its end that it does not serve.
 class HealthService {
  public:
-  HealthService();
+  // `readiness` outlives it.
+  explicit HealthService(const Readiness* readiness);
   // After the queue has returned all tags.
   ~HealthService();
 
@@ -29,8 +31,9 @@ class HealthService {
   // Once, any thread, after the server was started.
   void Serve(grpc::ServerCompletionQueue* queue);
 
-  // Tells all who watch. At first it is false.
-  void SetServing(bool is_serving);
+  // After a change of the readiness: tells all who watch. That a thread stands still only Check
+  // tells, and only if it is not the queue's.
+  void TellWatches();
 
   // Ends all watches, now and from now on, with UNAVAILABLE. They would never end by themselves.
   void EndWatches();
@@ -46,10 +49,10 @@ class HealthService {
   // Waits for the next client that watches.
   void ListenForWatch();
 
+  const Readiness* const readiness_;
   RawHealth service_;
   UnaryServer checks_;
   grpc::ServerCompletionQueue* queue_ = nullptr;
-  bool is_serving_ = false;
   bool is_ended_ = false;
   // One of them waits for a client.
   absl::flat_hash_map<Watch*, std::unique_ptr<Watch>> watches_;

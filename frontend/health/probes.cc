@@ -23,14 +23,10 @@ HttpReply AnswerHealthz(const Liveness& liveness) {
                            : TextReply(kServiceUnavailable, absl::StrCat(complaint, "\n"));
 }
 
-HttpReply AnswerReadyz(const Readiness& readiness, const Liveness& liveness,
-                       const HttpRequest& request) {
-  const std::string complaint = liveness.Complaint();
-  if (!complaint.empty()) {
-    return TextReply(kServiceUnavailable, absl::StrCat("stuck: ", complaint, "\n"));
-  }
+HttpReply AnswerReadyz(const Readiness& readiness, const HttpRequest& request) {
   const Readiness::Snapshot now = readiness.Get();
   if (now.is_ready()) return TextReply(200, "ready\n");
+  if (now.is_stuck) return TextReply(kServiceUnavailable, absl::StrCat(now.reason, "\n"));
   const bool is_gone_by_and_by =
       now.state == ReadyState::kDraining && request.Parameter("draining") == "404";
   return TextReply(is_gone_by_and_by ? 404 : kServiceUnavailable,
@@ -44,11 +40,9 @@ HttpPage HealthzPage(const Liveness* liveness) {
           [liveness](const HttpRequest& /*request*/) { return AnswerHealthz(*liveness); }};
 }
 
-HttpPage ReadyzPage(const Readiness* readiness, const Liveness* liveness) {
+HttpPage ReadyzPage(const Readiness* readiness) {
   return {"/readyz", "whether it can serve, and if not why",
-          [readiness, liveness](const HttpRequest& request) {
-            return AnswerReadyz(*readiness, *liveness, request);
-          }};
+          [readiness](const HttpRequest& request) { return AnswerReadyz(*readiness, request); }};
 }
 
 }  // namespace holdfast

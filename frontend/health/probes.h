@@ -14,7 +14,7 @@ HttpPage HealthzPage(const Liveness* liveness);
 // /readyz: 200, or 503 with the reason if no worker can be had, or the service stands still. With
 // the query "draining=404" a service that drains answers 404: for HAProxy's "http-check
 // disable-on-404", which then sends those who have a session here, and nobody else.
-HttpPage ReadyzPage(const Readiness* readiness, const Liveness* liveness);
+HttpPage ReadyzPage(const Readiness* readiness);
 
 }  // namespace holdfast
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace holdfast {
 
 absl::string_view ReadyStateName(ReadyState state) {
@@ -18,8 +20,10 @@ void Readiness::SetDraining() {
 }
 
 Readiness::Snapshot Readiness::Get() const {
+  const std::string complaint = liveness_ == nullptr ? "" : liveness_->Complaint();
   absl::MutexLock lock(&mutex_);
-  return snapshot_;
+  if (complaint.empty()) return snapshot_;
+  return {snapshot_.state, absl::StrCat("stuck: ", complaint), /*is_stuck=*/true};
 }
 
 void Readiness::Observe(Observer observer) {
@@ -32,7 +36,7 @@ void Readiness::Set(ReadyState state, absl::string_view reason) {
   absl::MutexLock lock(&mutex_);
   if (snapshot_.state == ReadyState::kDraining) return;
   if (snapshot_.state == state && snapshot_.reason == reason) return;
-  snapshot_ = {state, std::string(reason)};
+  snapshot_ = {state, std::string(reason), /*is_stuck=*/false};
   for (const Observer& observer : observers_) observer(snapshot_);
 }
 

@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "frontend/health/liveness.h"
 
 namespace holdfast {
 
@@ -28,10 +29,14 @@ class Readiness {
   struct Snapshot {
     ReadyState state = ReadyState::kStarting;
     std::string reason = "no worker has answered yet";  // For people. Empty: it is ready.
+    bool is_stuck = false;  // A thread stands still, so that it is not ready whatever the state.
 
-    bool is_ready() const { return state == ReadyState::kReady; }
+    bool is_ready() const { return state == ReadyState::kReady && !is_stuck; }
   };
   using Observer = std::function<void(const Snapshot&)>;
+
+  // `liveness` outlives it. Null: nothing ever stands still.
+  explicit Readiness(const Liveness* liveness = nullptr) : liveness_(liveness) {}
 
   void SetReady();
   void SetNotReady(absl::string_view reason);
@@ -40,12 +45,14 @@ class Readiness {
   Snapshot Get() const;
 
   // Runs `observer` now and at each change, one after another, on the thread that makes the change
-  // and under the mutex: it must not block, nor call this object.
+  // and under the mutex: it must not block, nor call this object. Nobody notices when a thread
+  // comes to stand still: only Get() tells that.
   void Observe(Observer observer);
 
  private:
   void Set(ReadyState state, absl::string_view reason);
 
+  const Liveness* const liveness_;
   mutable absl::Mutex mutex_;
   Snapshot snapshot_ ABSL_GUARDED_BY(mutex_);
   std::vector<Observer> observers_ ABSL_GUARDED_BY(mutex_);

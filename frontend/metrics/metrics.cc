@@ -133,8 +133,9 @@ void Metrics::SetCheckpoints(std::function<CheckpointStore::Stats()> stats) {
 Families Metrics::Collect() const {
   prometheus::MetricFamily build = MakeFamily(Metric::kBuildInfo);
   AddSample({{"version", kVersion}, {"compiler", kCompiler}, {"grpc", grpc::Version()}}, 1, &build);
-  Families families = {std::move(build), MakeFamily(Metric::kReady, is_ready_ && !is_stuck_()),
-                       MakeFamily(Metric::kDraining, is_draining_)};
+  const auto readiness = readiness_ == nullptr ? Readiness::Snapshot() : readiness_->Get();
+  Families families = {std::move(build), MakeFamily(Metric::kReady, readiness.is_ready()),
+                       MakeFamily(Metric::kDraining, readiness.state == ReadyState::kDraining)};
   Append(rpcs_.Collect(), &families);
   Append(CollectSupervision(), &families);
   Append(CollectCheckpoints(), &families);

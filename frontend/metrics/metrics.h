@@ -20,6 +20,7 @@
 #include "absl/types/optional.h"
 #include "frontend/benchmarks/benchmark_cache.h"
 #include "frontend/crash_reports/crash_reporter.h"
+#include "frontend/health/readiness.h"
 #include "frontend/metrics/latency_histogram.h"
 #include "frontend/metrics/process_metrics.h"
 #include "frontend/metrics/rpc_metrics.h"
@@ -71,10 +72,6 @@ class Metrics : public prometheus::Collectable {
   void Snapshot(SnapshotOutcome outcome) { ++snapshots_[static_cast<int>(outcome)]; }
   void SessionsExpired(int count) { sessions_expired_ += count; }
   void StepRefused() { ++refused_steps_; }
-  void SetReadiness(bool is_ready, bool is_draining) {
-    is_ready_ = is_ready;
-    is_draining_ = is_draining;
-  }
 
   // What budgets are compared with. Histories count by themselves.
   std::atomic<int64_t>* history_bytes() { return &history_bytes_; }
@@ -91,9 +88,8 @@ class Metrics : public prometheus::Collectable {
   int64_t waiting_requests() const { return waiting_requests_; }
   int64_t warm_target() const { return warm_target_; }
 
-  // Whether the service stands still, so that it is not ready whatever it said last. Before anybody
-  // collects.
-  void SetStuckCheck(std::function<bool()> is_stuck) { is_stuck_ = std::move(is_stuck); }
+  // What is told of readiness; it outlives this object. Before anybody collects.
+  void SetReadiness(const Readiness* readiness) { readiness_ = readiness; }
   // How workers are held to each limit: pairs of limit and mechanism. Before anybody collects.
   void SetLimitMechanisms(std::vector<std::pair<std::string, std::string>> mechanisms) {
     limit_mechanisms_ = std::move(mechanisms);
@@ -122,9 +118,7 @@ class Metrics : public prometheus::Collectable {
   RpcMetrics rpcs_;
   const Limits limits_;
   const ProcessMetrics process_;
-  std::function<bool()> is_stuck_ = [] { return false; };
-  std::atomic<bool> is_ready_{false};
-  std::atomic<bool> is_draining_{false};
+  const Readiness* readiness_ = nullptr;
 
   Counts<kSessionStates> sessions_{};
   Counts<kWorkerStates> workers_{};

@@ -289,7 +289,9 @@ TEST(HealthTest, TheStatusPageCanBeLeftOut) {
 
 TEST(HealthTest, AFrontThatStandsStillIsNotReady) {
   MisbehavingService service;
+  const auto channel = ChannelTo(service);
   ASSERT_TRUE(AwaitStatus(service, "/readyz", 200));
+  EXPECT_EQ(Check(channel, ""), "SERVING");
   // Its main thread is the supervision thread.
   ASSERT_EQ(ptrace(PTRACE_SEIZE, service.pid(), nullptr, nullptr), 0);
   ASSERT_EQ(ptrace(PTRACE_INTERRUPT, service.pid(), nullptr, nullptr), 0);
@@ -298,10 +300,12 @@ TEST(HealthTest, AFrontThatStandsStillIsNotReady) {
   EXPECT_THAT(Ask(service, "/readyz").body, StartsWith("stuck: "));
   EXPECT_EQ(Ask(service, "/readyz?draining=404").status, 503);
   EXPECT_EQ(Ask(service, "/healthz").status, 503);
+  EXPECT_EQ(Check(channel, ""), "NOT_SERVING");
   EXPECT_EQ(service.Metric("holdfast_ready"), 0);
   EXPECT_THAT(Ask(service, "/statusz.json").body, HasSubstr("\"reason\": \"stuck: "));
   ASSERT_EQ(ptrace(PTRACE_DETACH, service.pid(), nullptr, nullptr), 0);
   EXPECT_TRUE(AwaitStatus(service, "/readyz", 200));
+  EXPECT_EQ(Check(channel, ""), "SERVING");
   EXPECT_EQ(service.Terminate(), 0);
 }
 

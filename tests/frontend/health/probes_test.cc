@@ -27,10 +27,8 @@ Answer Ask(const HttpPage& page, const std::string& query = "") {
 }
 
 TEST(ProbesTest, ReadyzTellsTheReason) {
-  FakeClock clock;
-  const Liveness liveness(&clock);
   Readiness readiness;
-  const HttpPage page = ReadyzPage(&readiness, &liveness);
+  const HttpPage page = ReadyzPage(&readiness);
   EXPECT_EQ(page.path, "/readyz");
   EXPECT_EQ(Ask(page), (Answer{503, "starting: no worker has answered yet\n"}));
   readiness.SetReady();
@@ -43,10 +41,8 @@ TEST(ProbesTest, ReadyzTellsTheReason) {
 }
 
 TEST(ProbesTest, ReadyzOfADrainingServiceIs404ForThoseWhoAskForThat) {
-  FakeClock clock;
-  const Liveness liveness(&clock);
   Readiness readiness;
-  const HttpPage page = ReadyzPage(&readiness, &liveness);
+  const HttpPage page = ReadyzPage(&readiness);
   readiness.SetReady();
   EXPECT_EQ(Ask(page, "draining=404").status, 200);
   readiness.SetDraining();
@@ -66,10 +62,12 @@ TEST(ProbesTest, BothTellOfAThreadThatStandsStill) {
   liveness.Start([](absl::AnyInvocable<void()> work) {});
   clock.Advance(absl::Seconds(20));
   EXPECT_EQ(Ask(page), (Answer{503, "the queue's thread has stood still for 20s\n"}));
-  Readiness readiness;
+  Readiness readiness(&liveness);
   readiness.SetReady();
-  EXPECT_EQ(Ask(ReadyzPage(&readiness, &liveness)),
-            (Answer{503, "stuck: the queue's thread has stood still for 20s\n"}));
+  const Answer stuck = {503, "stuck: the queue's thread has stood still for 20s\n"};
+  EXPECT_EQ(Ask(ReadyzPage(&readiness)), stuck);
+  readiness.SetDraining();
+  EXPECT_EQ(Ask(ReadyzPage(&readiness), "draining=404"), stuck);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "frontend/fake_clock.h"
+
 namespace holdfast {
 namespace {
 
@@ -32,6 +34,22 @@ TEST(ReadinessTest, DrainingIsForGood) {
   readiness.SetNotReady("no worker");
   EXPECT_EQ(readiness.Get().state, ReadyState::kDraining);
   EXPECT_THAT(readiness.Get().reason, HasSubstr("draining"));
+}
+
+TEST(ReadinessTest, WhoStandsStillIsNotReadyButStaysWhatItWas) {
+  FakeClock clock;
+  Liveness liveness(&clock);
+  Readiness readiness(&liveness);
+  readiness.SetReady();
+  liveness.Start([](absl::AnyInvocable<void()> /*work*/) {});
+  EXPECT_TRUE(readiness.Get().is_ready());
+  clock.Advance(absl::Seconds(20));
+  EXPECT_FALSE(readiness.Get().is_ready());
+  EXPECT_TRUE(readiness.Get().is_stuck);
+  EXPECT_EQ(readiness.Get().reason, "stuck: the queue's thread has stood still for 20s");
+  EXPECT_EQ(readiness.Get().state, ReadyState::kReady);
+  readiness.SetDraining();
+  EXPECT_EQ(readiness.Get().state, ReadyState::kDraining);
 }
 
 TEST(ReadinessTest, ObserversHearOfNowAndOfEachChange) {

@@ -22,6 +22,7 @@
 #include "absl/time/clock.h"
 #include "common/unique_fd.h"
 #include "common/version.h"
+#include "frontend/health/readiness.h"
 #include "frontend/logging/log.h"
 #include "frontend/metrics/metric_table.h"
 
@@ -85,7 +86,6 @@ void UseAll(Metrics* metrics) {
   metrics->WorkerReused();
   metrics->SetWorkerDemand(/*waiting=*/1, /*warm_target=*/2);
   metrics->WorkerReady(absl::Milliseconds(3));
-  metrics->SetReadiness(/*is_ready=*/true, /*is_draining=*/true);
   *metrics->history_bytes() += 1;
   metrics->AddInflightBytes(2);
   metrics->AddBenchmarkBytes(3);
@@ -113,14 +113,17 @@ bool IsLimit(absl::string_view series) {
          (absl::EndsWith(series, "_limit_bytes") && !absl::StrContains(series, "cache"));
 }
 
-TEST(MetricsTest, WhoStandsStillIsNotReady) {
+TEST(MetricsTest, TellsWhetherItIsReadyAndWhetherItDrains) {
   Metrics metrics(Methods(), kLimits);
-  bool is_stuck = false;
-  metrics.SetStuckCheck([&is_stuck] { return is_stuck; });
-  metrics.SetReadiness(/*is_ready=*/true, /*is_draining=*/false);
-  EXPECT_EQ(Parse(metrics.Text())["holdfast_ready"], 1);
-  is_stuck = true;
   EXPECT_EQ(Parse(metrics.Text())["holdfast_ready"], 0);
+  Readiness readiness;
+  metrics.SetReadiness(&readiness);
+  readiness.SetReady();
+  EXPECT_EQ(Parse(metrics.Text())["holdfast_ready"], 1);
+  EXPECT_EQ(Parse(metrics.Text())["holdfast_draining"], 0);
+  readiness.SetDraining();
+  EXPECT_EQ(Parse(metrics.Text())["holdfast_ready"], 0);
+  EXPECT_EQ(Parse(metrics.Text())["holdfast_draining"], 1);
 }
 
 TEST(MetricsTest, TellsTheLimits) {
@@ -149,13 +152,14 @@ TEST(MetricsTest, AllSeriesExistAtZeroFromTheStart) {
   UseAll(&metrics);
   const auto after = Parse(metrics.Text());
   EXPECT_EQ(Names(before), Names(after));
-  // They all changed, but for the buckets above what was observed, and other states' exits.
+  // They all changed, but for the buckets above what was observed, other states' exits, and what
+  // cannot be at once.
   for (const auto& [name, value] : after) {
     if (absl::StrContains(name, "_bucket{") || absl::StartsWith(name, "process_") ||
         absl::StartsWith(name, "holdfast_build_info") ||
         absl::StartsWith(name, "holdfast_broken_invariants") ||
-        absl::StartsWith(name, "holdfast_log_lines_suppressed") ||
-        absl::StartsWith(name, "holdfast_worker_exits")) {
+        absl::StartsWith(name, "holdfast_log_lines_suppressed") || name == "holdfast_ready" ||
+        name == "holdfast_draining" || absl::StartsWith(name, "holdfast_worker_exits")) {
       continue;
     }
     EXPECT_GT(value, 0) << name;
