@@ -31,6 +31,12 @@ grpc::ByteBuffer Encode(HealthCheckResponse::ServingStatus status) {
 
 grpc::Status GivenUp() { return {grpc::StatusCode::CANCELLED, "the caller gave up"}; }
 
+grpc::Status TooMany() {
+  return {
+      grpc::StatusCode::RESOURCE_EXHAUSTED,
+      absl::StrCat(HealthService::kMaxWatches, " calls watch the health already, as many as may")};
+}
+
 grpc::Status Ended() { return {grpc::StatusCode::UNAVAILABLE, "the service has ended"}; }
 
 }  // namespace
@@ -103,8 +109,10 @@ class HealthService::Watch {
   }
 
   void Begin() {
+    const bool is_one_too_many = owner_->watches_.size() > kMaxWatches;
     owner_->ListenForWatch();
     is_open_ = true;
+    if (is_one_too_many) return End(TooMany());
     HealthCheckRequest request;
     const absl::Status parsed = Parse(request_, &request);
     if (!parsed.ok()) return End(ToGrpcStatus(parsed));

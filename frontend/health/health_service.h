@@ -6,6 +6,7 @@
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/impl/service_type.h>
 
+#include <cstddef>
 #include <memory>
 
 #include "absl/container/flat_hash_map.h"
@@ -21,6 +22,9 @@ namespace holdfast {
 // service can say to its end that it does not serve.
 class HealthService {
  public:
+  // Calls of Watch at once. Those beyond are answered with RESOURCE_EXHAUSTED.
+  static constexpr size_t kMaxWatches = 1000;
+
   // `readiness` outlives it.
   explicit HealthService(const Readiness* readiness);
   // After the queue has returned all tags.

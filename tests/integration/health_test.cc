@@ -267,6 +267,26 @@ TEST(HealthTest, WatchersDelayTheEndOfNothing) {
   }
 }
 
+TEST(HealthTest, ThereMayBeSoManyWatches) {
+  constexpr int kMaxWatches = 1000;
+  MisbehavingService service;
+  const auto channel = ChannelTo(service);
+  ASSERT_TRUE(AwaitStatus(service, "/readyz", 200));
+  std::vector<std::unique_ptr<Watcher>> watchers;
+  for (int i = 0; i < kMaxWatches; ++i) {
+    watchers.push_back(std::make_unique<Watcher>(channel));
+    ASSERT_EQ(watchers.back()->Next(), "SERVING") << i;
+  }
+  Watcher refused(channel);
+  EXPECT_EQ(refused.Next(), "end");
+  EXPECT_EQ(refused.Code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Check(channel, ""), "SERVING");
+  watchers.back()->Cancel();
+  EXPECT_EQ(watchers.back()->Next(), "end");
+  EXPECT_TRUE(WaitUntil([&] { return Watcher(channel).Next() == "SERVING"; }));
+  EXPECT_EQ(service.Terminate(), 0);
+}
+
 TEST(HealthTest, PagesOfTheMetricsPort) {
   MisbehavingService service;
   ASSERT_TRUE(AwaitStatus(service, "/readyz", 200));
