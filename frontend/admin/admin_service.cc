@@ -72,7 +72,8 @@ grpc::Status AdminService::ReadLog(grpc::ServerContext* context, LogStream* stre
   });
   admin::ReadLogRequest request;
   if (!AwaitReader(context, [&] { return stream->Read(&request); })) {
-    return {grpc::StatusCode::INVALID_ARGUMENT, "the call has 0 requests, must have 1"};
+    return {grpc::StatusCode::INVALID_ARGUMENT,
+            "the call has no request that can be read, must have one"};
   }
   const grpc::Status status = CheckRange("lines", request.lines(), kMaxLogLines);
   return status.ok() ? WriteLog(request, context, stream) : status;
@@ -145,7 +146,7 @@ void AdminService::CutSlowReaders() {
   const absl::Time oldest = absl::Now() - kMaxWait;
   absl::erase_if(waits_, [oldest](const auto& wait) {
     if (wait.second > oldest) return false;
-    LogInfo(Subsystem::kAdmin, "a reader of the log is cut off: it takes nothing",
+    LogInfo(Subsystem::kAdmin, "a reader of the log is cut off: it keeps the service waiting",
             {{"for", kMaxWait}});
     wait.first->TryCancel();
     return true;

@@ -14,6 +14,7 @@
 #include "common/completion_tag.h"
 #include "common/raw_service.h"
 #include "common/status.h"
+#include "frontend/logging/log.h"
 #include "proto/compiler_gym_service.grpc.pb.h"
 
 namespace holdfast {
@@ -54,7 +55,8 @@ class HealthService::Watch {
   // Says the status, unless it was said last.
   void Tell() {
     if (!is_open_ || is_writing_) return;
-    const Status status = owner_->StatusOf(name_);
+    const bool is_serving = owner_->readiness_->Get().state == ReadyState::kReady;
+    const Status status = owner_->StatusOf(name_, is_serving);
     if (told_ == status) return;
     told_ = status;
     is_writing_ = true;
@@ -112,11 +114,15 @@ class HealthService::Watch {
     const bool is_one_too_many = owner_->watches_.size() > kMaxWatches;
     owner_->ListenForWatch();
     is_open_ = true;
-    if (is_one_too_many) return End(TooMany());
+    if (owner_->is_ended_) return End(Ended());
+    if (is_one_too_many) {
+      LogWarning(Subsystem::kFront, "a watch of the health is refused: there are as many as may be",
+                 {{"watches", kMaxWatches}});
+      return End(TooMany());
+    }
     HealthCheckRequest request;
     const absl::Status parsed = Parse(request_, &request);
     if (!parsed.ok()) return End(ToGrpcStatus(parsed));
-    if (owner_->is_ended_) return End(Ended());
     name_ = request.service();
     Tell();
   }
@@ -169,12 +175,11 @@ void HealthService::EndWatches() {
   for (const auto& [watch, owned] : watches_) watch->End(Ended());
 }
 
-HealthService::Status HealthService::StatusOf(absl::string_view service) const {
+HealthService::Status HealthService::StatusOf(absl::string_view service, bool is_serving) const {
   if (!service.empty() && service != compiler_gym::CompilerGymService::service_full_name()) {
     return HealthCheckResponse::SERVICE_UNKNOWN;
   }
-  return readiness_->Get().is_ready() ? HealthCheckResponse::SERVING
-                                      : HealthCheckResponse::NOT_SERVING;
+  return is_serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
 }
 
 void HealthService::Check(UnaryCall* call) const {
@@ -184,7 +189,7 @@ void HealthService::Check(UnaryCall* call) const {
     call->Finish(ToGrpcStatus(parsed));
     return;
   }
-  const Status status = StatusOf(request.service());
+  const Status status = StatusOf(request.service(), readiness_->Get().is_ready());
   if (status == HealthCheckResponse::SERVICE_UNKNOWN) {
     call->Finish(ToGrpcStatus(
         absl::NotFoundError(absl::StrCat("service is ", request.service(), ", must be empty or ",

@@ -23,7 +23,7 @@ namespace holdfast {
 class HealthService {
  public:
   // Calls of Watch at once. Those beyond are answered with RESOURCE_EXHAUSTED.
-  static constexpr size_t kMaxWatches = 1000;
+  static constexpr size_t kMaxWatches = 10000;
 
   // `readiness` outlives it.
   explicit HealthService(const Readiness* readiness);
@@ -35,8 +35,8 @@ class HealthService {
   // Once, any thread, after the server was started.
   void Serve(grpc::ServerCompletionQueue* queue);
 
-  // After a change of the readiness: tells all who watch. That a thread stands still only Check
-  // tells, and only if it is not the queue's.
+  // After a change of the readiness's state: tells all who watch. That a thread stands still only
+  // Check tells, as nobody could tell when it is over.
   void TellWatches();
 
   // Ends all watches, now and from now on, with UNAVAILABLE. They would never end by themselves.
@@ -48,7 +48,7 @@ class HealthService {
   using RawHealth = grpc::health::v1::Health::WithRawMethod_Check<
       grpc::health::v1::Health::WithRawMethod_Watch<grpc::health::v1::Health::Service>>;
 
-  Status StatusOf(absl::string_view service) const;
+  Status StatusOf(absl::string_view service, bool is_serving) const;
   void Check(UnaryCall* call) const;
   // Waits for the next client that watches.
   void ListenForWatch();

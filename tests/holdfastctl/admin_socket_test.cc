@@ -11,8 +11,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -197,7 +199,8 @@ TEST(AdminSocketTest, BadRequestsAreRefusedByField) {
   grpc::ClientContext context;
   const auto stream = admin->ReadLog(&context);
   stream->WritesDone();
-  EXPECT_EQ(stream->Finish().error_message(), "the call has 0 requests, must have 1");
+  EXPECT_EQ(stream->Finish().error_message(),
+            "the call has no request that can be read, must have one");
 }
 
 TEST(AdminSocketTest, ListsAreAsLongAsAsked) {
@@ -260,7 +263,7 @@ TEST(AdminSocketTest, AReaderWhoTakesNothingIsCutOff) {
                          "sh", CtlCommand({}).front(), directory.path(), pipe});
   EXPECT_TRUE(WaitUntil([&] {
     return absl::StrContains(Slurp(directory / "logs/holdfast.log"),
-                             "a reader of the log is cut off: it takes nothing");
+                             "a reader of the log is cut off: it keeps the service waiting");
   }));
   end.reset();
   EXPECT_TRUE(reader.Wait().has_value());
@@ -268,6 +271,42 @@ TEST(AdminSocketTest, AReaderWhoTakesNothingIsCutOff) {
   EXPECT_THAT(Ctl({"log", directory.path(), "--lines=1"}).out, HasSubstr("is cut off"));
   service.Signal(SIGTERM);
   EXPECT_EQ(service.Wait(), 0);
+}
+
+// The connection must be there until the client knows that it has got all.
+TEST(AdminSocketTest, ALogEndsWhenItsReaderClosesItsSide) {
+  OperatedService service;
+  const auto admin = AskAt(service.socket());
+  grpc::ClientContext context;
+  const auto stream = admin->ReadLog(&context);
+  admin::ReadLogRequest request;
+  request.set_lines(1);
+  stream->Write(request);
+  admin::LogLines reply;
+  while (!reply.is_last()) ASSERT_TRUE(stream->Read(&reply));
+  std::future<bool> is_more = std::async(std::launch::async, [&] { return stream->Read(&reply); });
+  EXPECT_EQ(is_more.wait_for(std::chrono::seconds(1)), std::future_status::timeout);
+  stream->WritesDone();
+  EXPECT_FALSE(is_more.get());
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(AdminSocketTest, AReaderWhoSaysNothingIsCutOff) {
+  OperatedService service;
+  const auto admin = AskAt(service.socket());
+  grpc::ClientContext silent_context;
+  const auto silent = admin->ReadLog(&silent_context);
+  grpc::ClientContext open_context;
+  const auto open = admin->ReadLog(&open_context);
+  open->Write(admin::ReadLogRequest());
+  admin::LogLines reply;
+  while (!reply.is_last()) ASSERT_TRUE(open->Read(&reply));
+  const absl::Time start = absl::Now();
+  EXPECT_FALSE(silent->Read(&reply));
+  EXPECT_EQ(silent->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_FALSE(open->Read(&reply));
+  EXPECT_EQ(open->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_LT(absl::Now() - start, absl::Seconds(20));
 }
 
 TEST(AdminSocketTest, ReadersOfTheLogLeaveRoomForOthers) {
