@@ -55,7 +55,7 @@ class HealthService::Watch {
   // Says the status, unless it was said last.
   void Tell() {
     if (!is_open_ || is_writing_) return;
-    const bool is_serving = owner_->readiness_->Get().state == ReadyState::kReady;
+    const bool is_serving = owner_->readiness_->state() == ReadyState::kReady;
     const Status status = owner_->StatusOf(name_, is_serving);
     if (told_ == status) return;
     told_ = status;

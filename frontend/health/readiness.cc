@@ -26,6 +26,11 @@ Readiness::Snapshot Readiness::Get() const {
   return {snapshot_.state, absl::StrCat("stuck: ", complaint), /*is_stuck=*/true};
 }
 
+ReadyState Readiness::state() const {
+  absl::MutexLock lock(&mutex_);
+  return snapshot_.state;
+}
+
 void Readiness::Observe(Observer observer) {
   absl::MutexLock lock(&mutex_);
   observer(snapshot_);

@@ -43,6 +43,8 @@ class Readiness {
   void SetDraining();
 
   Snapshot Get() const;
+  // Of that the state alone, at no cost: a thread may stand still.
+  ReadyState state() const;
 
   // Runs `observer` now and at each change, one after another, on the thread that makes the change
   // and under the mutex: it must not block, nor call this object. Nobody notices when a thread

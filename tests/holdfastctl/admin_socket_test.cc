@@ -273,17 +273,21 @@ TEST(AdminSocketTest, AReaderWhoTakesNothingIsCutOff) {
   EXPECT_EQ(service.Wait(), 0);
 }
 
+// Asks for the log, and reads it to its end.
+void ReadAll(grpc::ClientReaderWriter<admin::ReadLogRequest, admin::LogLines>* stream) {
+  stream->Write(admin::ReadLogRequest());
+  admin::LogLines reply;
+  while (!reply.is_last()) ASSERT_TRUE(stream->Read(&reply));
+}
+
 // The connection must be there until the client knows that it has got all.
 TEST(AdminSocketTest, ALogEndsWhenItsReaderClosesItsSide) {
   OperatedService service;
   const auto admin = AskAt(service.socket());
   grpc::ClientContext context;
   const auto stream = admin->ReadLog(&context);
-  admin::ReadLogRequest request;
-  request.set_lines(1);
-  stream->Write(request);
+  ReadAll(stream.get());
   admin::LogLines reply;
-  while (!reply.is_last()) ASSERT_TRUE(stream->Read(&reply));
   std::future<bool> is_more = std::async(std::launch::async, [&] { return stream->Read(&reply); });
   EXPECT_EQ(is_more.wait_for(std::chrono::seconds(1)), std::future_status::timeout);
   stream->WritesDone();
@@ -298,10 +302,9 @@ TEST(AdminSocketTest, AReaderWhoSaysNothingIsCutOff) {
   const auto silent = admin->ReadLog(&silent_context);
   grpc::ClientContext open_context;
   const auto open = admin->ReadLog(&open_context);
-  open->Write(admin::ReadLogRequest());
-  admin::LogLines reply;
-  while (!reply.is_last()) ASSERT_TRUE(open->Read(&reply));
+  ReadAll(open.get());
   const absl::Time start = absl::Now();
+  admin::LogLines reply;
   EXPECT_FALSE(silent->Read(&reply));
   EXPECT_EQ(silent->Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_FALSE(open->Read(&reply));
